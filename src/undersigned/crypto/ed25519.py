@@ -1,6 +1,6 @@
 """Ed25519 signatures (RFC 8032), read strictly, so that every verifier gives the same answer.
 
-S < L, canonical encodings, A and R of small order refused, no cofactor. libsodium verifies so, at half of OpenSSL's time.
+S < L, canonical encodings, A and R of small order refused, no cofactor: so libsodium verifies, in half of OpenSSL's time.
 """
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -14,7 +14,7 @@ SIG_BYTES = 64
 
 
 def public_key(seed: bytes) -> bytes:
-    """The 32-byte public key A of a 32-byte private key `seed` (RFC 8032 §5.1.5). Malformed if it has another length."""
+    """The 32-byte public key A of a 32-byte private key `seed` (RFC 8032 §5.1.5). Malformed if it is not 32 bytes."""
     return _private_key(seed).public_key().public_bytes_raw()
 
 
@@ -34,7 +34,7 @@ def verify(*, public_key: bytes, message: bytes, sig: bytes) -> None:
 
 
 def check_public_key(key: bytes) -> None:
-    """Refuse bytes that can never verify anything: wrong length, not canonical, not on the curve, small order. Malformed."""
+    """Refuse a key no sig should count for: wrong length, not canonical, off the curve, small order. Malformed."""
     if len(key) != PUBLIC_KEY_BYTES:
         raise Malformed(f"an Ed25519 public key is {PUBLIC_KEY_BYTES} bytes, and this one is {len(key)}")
     y = int.from_bytes(key, "little") & _ALL_BUT_THE_SIGN

@@ -1,7 +1,7 @@
 """Sealing to a public key: HPKE (RFC 9180) in base mode, single shot, with one suite and nothing to choose.
 
-KEM 0x647a (MLKEM768-X25519, draft-ietf-hpke-pq, called X-Wing), HKDF-SHA256 (0x0001), AES-256-GCM (0x0002). All context is
-in `info`; no aad. The library draws its own randomness when it seals, which no caller could do better.
+KEM 0x647a (MLKEM768-X25519, draft-ietf-hpke-pq, called X-Wing), HKDF-SHA256 (0x0001), AES-256-GCM (0x0002).
+All context is in `info`; no aad. The library draws its own randomness when it seals, which no caller could do better.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ TAG_BYTES = 16
 
 
 def public_key(seed: bytes) -> bytes:
-    """The 1216-byte public key of a 32-byte seed (Nsk = 32 in draft-ietf-hpke-pq). Malformed if it has another length."""
+    """The 1216-byte public key of a 32-byte seed (skR in draft-ietf-hpke-pq). Malformed if the seed is not 32 bytes."""
     mlkem, x25519 = _expand(seed)
     return mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()
 
@@ -32,7 +32,7 @@ def seal(*, public_key: bytes, info: bytes, plaintext: bytes) -> bytes:
 
 
 def open_sealed(*, seed: bytes, info: bytes, sealed: bytes) -> bytes:
-    """RFC 9180 §6.1 OpenBase. VerificationError unless `sealed` was made for this key and this `info`, byte for byte."""
+    """RFC 9180 §6.1 OpenBase. VerificationError unless `sealed` was made for this key and this `info`."""
     mlkem, x25519 = _expand(seed)
     if len(sealed) < ENC_BYTES + TAG_BYTES:
         raise VerificationError(f"sealed bytes are at least {ENC_BYTES + TAG_BYTES}, and these are {len(sealed)}")
