@@ -114,7 +114,7 @@ class PrivateKey:
 
     @classmethod
     def generate(cls, bits: int) -> "PrivateKey":
-        """A fresh key with e = 65537, made by the library with its own randomness. Malformed if there is no such size."""
+        """A fresh key, e = 65537, made by the library by its own chance. Malformed if it makes no such size."""
         try:
             numbers = rsa.generate_private_key(65537, bits).private_numbers()
         except ValueError:

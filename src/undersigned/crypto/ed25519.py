@@ -1,6 +1,6 @@
 """Ed25519 signatures (RFC 8032), read strictly, so that every verifier gives the same answer.
 
-S < L, canonical encodings, A and R of small order refused, no cofactor: so libsodium verifies, in half of OpenSSL's time.
+S < L, canonical encodings, no A or R of small order, no cofactor. So libsodium verifies, and twice as fast as OpenSSL.
 """
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -51,7 +51,7 @@ def check_public_key(key: bytes) -> None:
 _P = 2**255 - 19
 _ALL_BUT_THE_SIGN = 2**255 - 1
 _BASE_POINT = bytes([0x58]) + bytes([0x66]) * 31  # RFC 8032 §5.1: y = 4/5
-_Y8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D706A17C7
+_Y8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
 _SMALL_ORDER_Y = frozenset({0, 1, _P - 1, _Y8, _P - _Y8})  # order 4; 1; 2; 8
 
 
