@@ -4,7 +4,6 @@ import json
 import os
 import pickle
 import re
-from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -12,13 +11,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support import ROOT, VECTORS, flip_bit
 from undersigned.crypto import blind_rsa
 from undersigned.crypto.blind_rsa import PrivateKey, PublicKey
 from undersigned.errors import Malformed, Unavailable, VerificationError
 
-ROOT = Path(__file__).parents[2]
-RFC9474 = json.loads((ROOT / "vectors/blind-rsa/rfc9474.json").read_text())
-WYCHEPROOF = json.loads((ROOT / "vectors/wycheproof/rsa_pss_2048_sha384_mgf1_48_test.json").read_text())
+RFC9474 = json.loads((VECTORS / "blind-rsa/rfc9474.json").read_text())
+WYCHEPROOF = json.loads((VECTORS / "wycheproof/rsa_pss_2048_sha384_mgf1_48_test.json").read_text())
 VARIANTS = {variant.name: variant for variant in blind_rsa.VARIANTS}
 
 
@@ -77,7 +76,7 @@ def test_our_pss_encoding_is_what_the_library_recovers_from_its_own_sig(message,
     key.public_key().verify(sig, prefix + message, pss, blind_rsa._SHA384)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(message=st.binary(max_size=200), prefix=st.binary(min_size=32, max_size=32))
 def test_what_was_blinded_signed_and_finalized_verifies(private_key, message, prefix):
     prepared = blind_rsa.prepare(message, prefix=prefix)
@@ -97,20 +96,20 @@ def test_the_same_message_is_blinded_differently_each_time(private_key):
     assert len(blinded) == 5
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_a_flipped_bit_anywhere_in_message_or_sig_is_refused(private_key, issued, data):
     prepared, _, _, _, sig = issued
-    flipped = _flip(prepared + sig, data.draw(st.integers(0, (len(prepared) + 256) * 8 - 1)))
+    flipped = flip_bit(prepared + sig, data.draw(st.integers(0, (len(prepared) + 256) * 8 - 1)))
     with pytest.raises(VerificationError):
         blind_rsa.verify(private_key.public, flipped[: len(prepared)], flipped[len(prepared) :])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_a_flipped_bit_in_the_answer_or_the_inverse_makes_no_token(private_key, issued, data):
     prepared, _, inverse, blind_sig, _ = issued
-    flipped = _flip(blind_sig + inverse, data.draw(st.integers(0, 512 * 8 - 1)))
+    flipped = flip_bit(blind_sig + inverse, data.draw(st.integers(0, 512 * 8 - 1)))
     with pytest.raises((VerificationError, Malformed)):
         blind_rsa.finalize(private_key.public, prepared, flipped[:256], flipped[256:])
 
@@ -197,11 +196,11 @@ def test_keys_come_back_from_their_der_forms(private_key):
     assert len(private_key.public.spki()) == 294
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_an_issuer_key_with_any_bit_flipped_is_malformed_or_another_key(private_key, data):
     der = private_key.public.spki()
-    flipped = _flip(der, data.draw(st.integers(0, len(der) * 8 - 1)))
+    flipped = flip_bit(der, data.draw(st.integers(0, len(der) * 8 - 1)))
     try:
         other = PublicKey.from_spki(flipped)
     except Malformed:
@@ -268,7 +267,3 @@ def _without_null(der: bytes) -> bytes:
 
 def _hex(text: str | None) -> bytes:
     return bytes.fromhex(text or "")
-
-
-def _flip(data: bytes, bit: int) -> bytes:
-    return bytes(byte ^ (0x80 >> bit % 8 if i == bit // 8 else 0) for i, byte in enumerate(data))

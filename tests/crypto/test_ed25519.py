@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from pathlib import Path
 
 import pytest
 from cryptography.exceptions import InvalidSignature
@@ -11,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nacl import bindings
 
+from support import VECTORS, flip_bit
 from undersigned.crypto import ed25519
 from undersigned.errors import Malformed, VerificationError
 
-VECTORS = Path(__file__).parents[2] / "vectors"
 WYCHEPROOF = json.loads((VECTORS / "wycheproof/ed25519_test.json").read_text())
 CASES = [
     pytest.param(bytes.fromhex(group["publicKey"]["pk"]), case, id=f"tcId{case['tcId']}")
@@ -61,7 +60,7 @@ def test_a_sig_verifies_and_one_flipped_bit_of_key_message_or_sig_is_refused(see
     public_key, sig = ed25519.public_key(seed), ed25519.sign(seed, message)
     ed25519.verify(public_key=public_key, message=message, sig=sig)
     together = public_key + sig + message
-    flipped = _flip(together, data.draw(st.integers(0, len(together) * 8 - 1)))
+    flipped = flip_bit(together, data.draw(st.integers(0, len(together) * 8 - 1)))
     with pytest.raises(VerificationError):
         ed25519.verify(public_key=flipped[:32], message=flipped[96:], sig=flipped[32:96])
 
@@ -170,7 +169,3 @@ def _h(r: bytes, public_key: bytes, message: bytes) -> int:
 
 def _scalar(value: int) -> bytes:
     return (value % L).to_bytes(32, "little")
-
-
-def _flip(data: bytes, bit: int) -> bytes:
-    return bytes(byte ^ (0x80 >> bit % 8 if i == bit // 8 else 0) for i, byte in enumerate(data))
