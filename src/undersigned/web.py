@@ -143,7 +143,7 @@ async def _handle(handler: Handler, scope: Scope, receive: Receive, part: Mappin
         return answer if isinstance(answer, Answer) else await answer
     except UndersignedError as refusal:
         return problem(_STATUS.get(type(refusal), 400), str(refusal))
-    except Exception as error:  # the doorway: the caller gets a sentence, the operator the place, nobody the data
+    except Exception as error:  # noqa: BLE001 - the doorway: a sentence for the caller, the place for the operator
         place = error.__traceback__
         while place and place.tb_next:
             place = place.tb_next

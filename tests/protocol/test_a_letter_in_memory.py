@@ -1,5 +1,4 @@
 from support.letters import START, begun, make_letter
-
 from undersigned.protocol.dossier import read_zip, write_zip
 
 

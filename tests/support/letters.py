@@ -219,9 +219,7 @@ def make_letter(
                 source=source,
                 namespace="roster",
                 attesters=["roster"],
-                issuers=[
-                    entries.Issuer(registrar=one, spki=issuers[one, number].public.spki()) for one in registrars
-                ],
+                issuers=[entries.Issuer(registrar=one, spki=issuers[one, number].public.spki()) for one in registrars],
                 counts=counts,
             )
             for number, (name, size, source, counts) in enumerate(classes, 1)
@@ -379,9 +377,7 @@ class MemoryLog:
         kind = entries.Opening if listed.indexes else entries.Abort
         bare = kind(freeze=self.state.frozen.index, list_hash=opening_list_hash(encode_opening_list(listed)))
         message = message_to_sign(bare, lid=self.cast.letter.lid)
-        sigs = [
-            entries.TrusteeSig(trustee=one, sig=ed25519.sign(self.cast.trustees[one], message)) for one in trustees
-        ]
+        sigs = [entries.TrusteeSig(trustee=one, sig=ed25519.sign(self.cast.trustees[one], message)) for one in trustees]
         return encode_entry(msgspec.structs.replace(bare, sigs=sigs))
 
     def freeze(self, tier: int, *, at: int) -> int:

@@ -20,7 +20,7 @@ Salt: TypeAlias = Annotated[bytes, Meta(min_length=32, max_length=32)]
 B = TypeVar("B")
 
 
-class Card(Part):
+class Card(Part, frozen=True, kw_only=True):
     """A signatory's name and title as the letter will print them, with a 32-byte salt."""
 
     name: str
@@ -28,7 +28,7 @@ class Card(Part):
     salt: Salt
 
 
-class Identity(Part):
+class Identity(Part, frozen=True, kw_only=True):
     """A registrar's certificate over a card it may never have seen: method 1..6, `attested` bits 0 name, 1 title."""
 
     registrar: Id
@@ -37,7 +37,7 @@ class Identity(Part):
     sig: Sig
 
 
-class PublicBlob(Part):
+class PublicBlob(Part, frozen=True, kw_only=True):
     """The name under a public signature, and the content of a sealed envelope."""
 
     card: Card
@@ -45,12 +45,12 @@ class PublicBlob(Part):
     identities: list[Identity]
 
 
-class RemarkBlob(Part):
+class RemarkBlob(Part, frozen=True, kw_only=True):
     salt: Salt
     text: str
 
 
-class StatementBlob(Part):
+class StatementBlob(Part, frozen=True, kw_only=True):
     """What a named party or the organizer said, with its source and what each type adds."""
 
     salt: Salt
@@ -66,7 +66,7 @@ class StatementBlob(Part):
     names: list[str] | UnsetType = UNSET
 
 
-class ConfirmationBlob(Part):
+class ConfirmationBlob(Part, frozen=True, kw_only=True):
     salt: Salt
     method: Attester
     proof: str

@@ -1,6 +1,6 @@
 """The count: how many stand together when everyone's own condition is kept. spec/count.md.
 
-    F(n) = number of conditions <= n;  N* = the greatest n with F(n) >= n, found from n = all by n <- F(n).
+F(n) = number of conditions <= n;  N* = the greatest n with F(n) >= n, found from n = all by n <- F(n).
 """
 
 from collections import Counter

@@ -31,19 +31,19 @@ class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A piece of an entry."""
 
 
-class Demand(Part):
+class Demand(Part, frozen=True, kw_only=True):
     id: Id
     text: str
 
 
-class Issuer(Part):
+class Issuer(Part, frozen=True, kw_only=True):
     """One registrar's blind-signing key for one class: `spki` is a DER SubjectPublicKeyInfo, RSA-2048, e = 65537."""
 
     registrar: Id
     spki: bytes
 
 
-class Class(Part):
+class Class(Part, frozen=True, kw_only=True):
     """Who may sign: `eligible` people by `source` (0: unknown), and whether its named signatures count."""
 
     id: Id
@@ -56,12 +56,12 @@ class Class(Part):
     counts: bool
 
 
-class Tier(Part):
+class Tier(Part, frozen=True, kw_only=True):
     id: Id
     at_least: Uint
 
 
-class Party(Part):
+class Party(Part, frozen=True, kw_only=True):
     """A trustee or a registrar: `key` is its Ed25519 public key."""
 
     id: Id
@@ -69,12 +69,12 @@ class Party(Part):
     key: Key
 
 
-class IssuerHash(Part):
+class IssuerHash(Part, frozen=True, kw_only=True):
     class_: Id = field(name="class")
     spki_hash: Hash
 
 
-class TrusteeSig(Part):
+class TrusteeSig(Part, frozen=True, kw_only=True):
     trustee: Id
     sig: Sig
 
@@ -85,13 +85,13 @@ class BaseEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, t
     v: Literal[1] = 1
 
 
-class Signed(BaseEntry, kw_only=True):
+class Signed(BaseEntry, frozen=True, kw_only=True):
     """An entry under one Ed25519 signature."""
 
     sig: Sig | UnsetType = UNSET
 
 
-class TextFields(Signed, kw_only=True):
+class TextFields(Signed, frozen=True, kw_only=True):
     """The six fields that `text_hash` covers."""
 
     title: str
@@ -102,7 +102,7 @@ class TextFields(Signed, kw_only=True):
     pledge: str
 
 
-class Publication(TextFields, kw_only=True, tag="publication"):
+class Publication(TextFields, frozen=True, kw_only=True, tag="publication"):
     """Entry 0: the letter and all of its rules. Times are in seconds, `deadline` in Unix seconds."""
 
     origin: str
@@ -124,7 +124,7 @@ class Publication(TextFields, kw_only=True, tag="publication"):
     organizer_key: Key
 
 
-class Registrar(Signed, kw_only=True, tag="registrar"):
+class Registrar(Signed, frozen=True, kw_only=True, tag="registrar"):
     """A registrar accepts its part, naming the issuer keys it will use."""
 
     registrar: Id
@@ -133,7 +133,7 @@ class Registrar(Signed, kw_only=True, tag="registrar"):
     statement: str
 
 
-class Trustee(Signed, kw_only=True, tag="trustee"):
+class Trustee(Signed, frozen=True, kw_only=True, tag="trustee"):
     """A trustee accepts and gives its seal keys, one per tier in tier order (X-Wing, 1,216 bytes each)."""
 
     trustee: Id
@@ -141,7 +141,7 @@ class Trustee(Signed, kw_only=True, tag="trustee"):
     statement: str
 
 
-class Issuance(Signed, kw_only=True, tag="issuance"):
+class Issuance(Signed, frozen=True, kw_only=True, tag="issuance"):
     """How many tokens of a class a registrar has at most issued."""
 
     registrar: Id
@@ -149,7 +149,7 @@ class Issuance(Signed, kw_only=True, tag="issuance"):
     issued: Uint
 
 
-class Signature(Signed, kw_only=True, tag="signature"):
+class Signature(Signed, frozen=True, kw_only=True, tag="signature"):
     """One person's signature under one version of the letter. Sealed: tier >= 1; public and anonymous: tier 0."""
 
     text_hash: Hash
@@ -172,14 +172,14 @@ class Signature(Signed, kw_only=True, tag="signature"):
             raise ValueError("only a public signature can be assisted")
 
 
-class Consent(Signed, kw_only=True, tag="consent"):
+class Consent(Signed, frozen=True, kw_only=True, tag="consent"):
     """A signatory also stands under another version."""
 
     key: Key
     text_hash: Hash
 
 
-class Condition(Signed, kw_only=True, tag="condition"):
+class Condition(Signed, frozen=True, kw_only=True, tag="condition"):
     """A sealed signatory takes another tier, or goes public (tier 0) with a public blob."""
 
     key: Key
@@ -187,14 +187,14 @@ class Condition(Signed, kw_only=True, tag="condition"):
     blob: Hash
 
 
-class Withdrawal(Signed, kw_only=True, tag="withdrawal"):
+class Withdrawal(Signed, frozen=True, kw_only=True, tag="withdrawal"):
     """A signatory leaves, for good. Signed by the key, or by a registrar for an assisted signature."""
 
     key: Key
     registrar: Id | UnsetType = UNSET
 
 
-class Remark(Signed, kw_only=True, tag="remark"):
+class Remark(Signed, frozen=True, kw_only=True, tag="remark"):
     """Words of a public or opened signatory."""
 
     key: Key
@@ -202,7 +202,7 @@ class Remark(Signed, kw_only=True, tag="remark"):
     blob: Hash
 
 
-class Standing(Signed, kw_only=True, tag="standing"):
+class Standing(Signed, frozen=True, kw_only=True, tag="standing"):
     """Marks a notable signatory; `by` is a registrar id, or 0 for the organizer."""
 
     index: Uint
@@ -210,23 +210,21 @@ class Standing(Signed, kw_only=True, tag="standing"):
     by: Annotated[int, Meta(ge=0, le=255)]
 
 
-class Amendment(TextFields, kw_only=True, tag="amendment"):
+class Amendment(TextFields, frozen=True, kw_only=True, tag="amendment"):
     """A new version of the text."""
 
     summary: str
 
 
-class Statement(Signed, kw_only=True, tag="statement"):
+class Statement(Signed, frozen=True, kw_only=True, tag="statement"):
     """Something said by a named party or the organizer; the words are in the salted blob."""
 
     id: Uint
-    type: Literal[
-        "response", "declined", "assurance", "correction", "erratum", "outcome", "update", "event", "import"
-    ]
+    type: Literal["response", "declined", "assurance", "correction", "erratum", "outcome", "update", "event", "import"]
     blob: Hash
 
 
-class Confirmation(Signed, kw_only=True, tag="confirmation"):
+class Confirmation(Signed, frozen=True, kw_only=True, tag="confirmation"):
     """The named party confirmed a statement, by an attester at its domain."""
 
     registrar: Id
@@ -235,35 +233,35 @@ class Confirmation(Signed, kw_only=True, tag="confirmation"):
     blob: Hash
 
 
-class Dispute(Signed, kw_only=True, tag="dispute"):
-    """Somebody proved the identity that got this certificate and denies the signature; until settled it is suspended."""
+class Dispute(Signed, frozen=True, kw_only=True, tag="dispute"):
+    """Somebody proved the identity that got this certificate and denies signing; suspended until settled."""
 
     registrar: Id
     index: Uint
     state: Literal["open", "settled"]
 
 
-class Removal(Signed, kw_only=True, tag="removal"):
+class Removal(Signed, frozen=True, kw_only=True, tag="removal"):
     """The log takes a signature out, and says why."""
 
     index: Uint
     code: Literal["asked", "dispute", "court", "error"]
 
 
-class Reached(Signed, kw_only=True, tag="reached"):
+class Reached(Signed, frozen=True, kw_only=True, tag="reached"):
     """A tier's condition held just before this entry."""
 
     tier: Id
 
 
-class Missing(Signed, kw_only=True, tag="missing"):
+class Missing(Signed, frozen=True, kw_only=True, tag="missing"):
     """Sealed blobs that the log could not hand over to a trustee during the hold."""
 
     trustee: Id
     indexes: Annotated[list[Uint], Meta(min_length=1, max_length=4096)]
 
 
-class Freeze(Signed, kw_only=True, tag="freeze"):
+class Freeze(Signed, frozen=True, kw_only=True, tag="freeze"):
     """Fixes the set to be opened; `since` and `until` are the sizes of the checkpoints that show the hold."""
 
     tier: Id
@@ -271,7 +269,7 @@ class Freeze(Signed, kw_only=True, tag="freeze"):
     until: Uint
 
 
-class Lapse(Signed, kw_only=True, tag="lapse"):
+class Lapse(Signed, frozen=True, kw_only=True, tag="lapse"):
     """A freeze that no quorum answered for 14 witnessed days; `freeze` is its index."""
 
     freeze: Uint
@@ -279,7 +277,7 @@ class Lapse(Signed, kw_only=True, tag="lapse"):
     until: Uint
 
 
-class Opening(BaseEntry, kw_only=True, tag="opening"):
+class Opening(BaseEntry, frozen=True, kw_only=True, tag="opening"):
     """The quorum names the indexes to be opened, by the hash of its list."""
 
     freeze: Uint
@@ -287,7 +285,7 @@ class Opening(BaseEntry, kw_only=True, tag="opening"):
     sigs: list[TrusteeSig] | UnsetType = UNSET
 
 
-class Abort(BaseEntry, kw_only=True, tag="abort"):
+class Abort(BaseEntry, frozen=True, kw_only=True, tag="abort"):
     """The quorum calls an opening off: none of the set may be named."""
 
     freeze: Uint
@@ -295,7 +293,7 @@ class Abort(BaseEntry, kw_only=True, tag="abort"):
     sigs: list[TrusteeSig] | UnsetType = UNSET
 
 
-class Destruction(Signed, kw_only=True, tag="destruction"):
+class Destruction(Signed, frozen=True, kw_only=True, tag="destruction"):
     """Keys or blobs destroyed: stated, not provable. `by` is an id of that role, 0 for the log."""
 
     role: Literal["trustee", "registrar", "log"]
@@ -303,13 +301,13 @@ class Destruction(Signed, kw_only=True, tag="destruction"):
     what: str
 
 
-class Client(Signed, kw_only=True, tag="client"):
+class Client(Signed, frozen=True, kw_only=True, tag="client"):
     """What code the site serves from here on: the hash of the browser bundle's manifest."""
 
     manifest: Hash
 
 
-class Closing(Signed, kw_only=True, tag="closing"):
+class Closing(Signed, frozen=True, kw_only=True, tag="closing"):
     """No more signatures. `by` the log at the deadline, or the organizer."""
 
     by: Literal["log", "organizer"]

@@ -172,9 +172,7 @@ def _read_issuers(item: Class, registrars: Mapping[int, Party]) -> tuple[Issuing
     if any(issuer.registrar not in registrars for issuer in item.issuers):
         raise Malformed(f"class {item.id} names a registrar that the letter does not have")
     return tuple(
-        Issuing(
-            registrar=registrars[issuer.registrar], key=read_issuer_key(issuer.spki), spki_hash=sha256(issuer.spki)
-        )
+        Issuing(registrar=registrars[issuer.registrar], key=read_issuer_key(issuer.spki), spki_hash=sha256(issuer.spki))
         for issuer in item.issuers
     )
 

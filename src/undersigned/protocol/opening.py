@@ -71,9 +71,7 @@ def check_open_key(record: Record, blob: bytes, open_key: bytes, *, letter: Lett
     return None
 
 
-def make_list(
-    state: LetterState, findings: Iterable[Finding], left: Iterable[Withdrawal]
-) -> tuple[OpeningList, int]:
+def make_list(state: LetterState, findings: Iterable[Finding], left: Iterable[Withdrawal]) -> tuple[OpeningList, int]:
     """The list a trustee would sign now, and N'. An empty list of indexes asks for an abort."""
     assert state.frozen is not None
     dropped = [Dropped(index=item.index, reason=item.reason) for item in findings if item.reason]

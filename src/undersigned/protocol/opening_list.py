@@ -14,7 +14,7 @@ MAX_LIST_BYTES = 64 * 1024 * 1024
 Reason: TypeAlias = Literal["missing", "envelope", "shares", "box", "identity"]
 
 
-class Dropped(Part):
+class Dropped(Part, frozen=True, kw_only=True):
     """A member of the frozen set whose envelope cannot be opened, by reason:
 
     missing: no blob, as a `missing` entry says; envelope: its bytes; shares: fewer than k fit, or the sharing is
@@ -25,7 +25,7 @@ class Dropped(Part):
     reason: Reason
 
 
-class OpeningList(Part):
+class OpeningList(Part, frozen=True, kw_only=True):
     """Indexes ascending, dropped by index, withdrawals taken outside the log by key."""
 
     indexes: Annotated[list[Uint], Meta(max_length=10_000_000)]

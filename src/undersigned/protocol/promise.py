@@ -1,6 +1,5 @@
 """The promise that answers a submission: this entry will be in the log by then. spec/promise.md."""
 
-
 import msgspec
 
 from undersigned.crypto import ed25519
@@ -11,7 +10,7 @@ from undersigned.protocol.letter import Letter
 from undersigned.transparency.merkle import leaf_hash
 
 
-class Promise(Part):
+class Promise(Part, frozen=True, kw_only=True):
     """`latest`: the last Unix second by which the entry is in the log. `sig`: by the letter's promise key."""
 
     latest: Uint

@@ -28,7 +28,7 @@ ROUNDS = 600_000
 MAX_RECEIPT_BYTES = 512 * 1024
 
 
-class Secret(Part):
+class Secret(Part, frozen=True, kw_only=True):
     """The 32-byte Ed25519 seed under AES-256-GCM, key by PBKDF2-HMAC-SHA256 with 600,000 rounds (nonce 0^12)."""
 
     salt: Key
@@ -36,7 +36,7 @@ class Secret(Part):
     box: bytes
 
 
-class Receipt(Part):
+class Receipt(Part, frozen=True, kw_only=True):
     """`publication` and `entry` are the exact log bytes; `proof` a C2SP tlog-proof once the entry is included."""
 
     v: int

@@ -165,9 +165,7 @@ def _statement(state: LetterState, entry: entries.Statement) -> None:
 def _confirmation(state: LetterState, entry: entries.Confirmation) -> None:
     if entry.statement not in state.statements:
         raise Refused("there is no such statement to confirm")
-    if any(
-        item.registrar == entry.registrar and item.statement == entry.statement for _, item in state.confirmations
-    ):
+    if any(item.registrar == entry.registrar and item.statement == entry.statement for _, item in state.confirmations):
         raise Refused("this registrar has confirmed the statement already")
 
 
@@ -223,9 +221,7 @@ def _lapse(state: LetterState, entry: entries.Lapse) -> None:
         raise Refused("the checkpoints of a lapse must lie between the freeze and the lapse")
 
 
-def _check_quorum_entry(
-    state: LetterState, entry: entries.Opening | entries.Abort, listed: OpeningList | None
-) -> None:
+def _check_quorum_entry(state: LetterState, entry: entries.Opening | entries.Abort, listed: OpeningList | None) -> None:
     if state.frozen is None or state.frozen.index != entry.freeze:
         raise Refused("there is no such freeze to open")
     if listed is None or opening_list_hash(encode_opening_list(listed)) != entry.list_hash:

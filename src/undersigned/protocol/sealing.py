@@ -1,6 +1,7 @@
 """A sealed envelope: a name locked to the trustees of one tier, in the browser or terminal. spec/envelope.md.
 
-    "USB1" suite(1) n(1) k(1) tier(1)  dek_hash(32)  open_hash(32)  box(2064)  n x [x(1) share_hash(32) sealed share(1169)]
+"USB1" suite(1) n(1) k(1) tier(1)  dek_hash(32)  open_hash(32)  box(2064)
+    n x [x(1) share_hash(32) sealed share(1169)]
 """
 
 from collections.abc import Callable, Sequence
@@ -125,7 +126,7 @@ def check_share(share: bytes, *, envelope: Envelope, letter: Letter, trustee: in
 
 
 def recover_dek(shares: Sequence[bytes], *, envelope: Envelope, letter: Letter, key: bytes) -> bytes:
-    """The 32-byte dek from k checked shares; VerificationError when the sharing is not one polynomial or not this dek."""
+    """The 32-byte dek from k checked shares; VerificationError when they lie on no one polynomial or give another."""
     check_rows(envelope)
     dek = shamir.combine(shares)
     for row, trustee in zip(envelope.rows, letter.trustees, strict=True):

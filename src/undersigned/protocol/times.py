@@ -19,7 +19,7 @@ OVERDUE_SECONDS = 24 * 3600
 
 @dataclass(slots=True)
 class WitnessTimes:
-    """For each witnessed size: it existed at `proved_by` (Unix s) at the latest, and still was the head at `shown_at`."""
+    """For each witnessed size: it existed by `proved_by` (Unix s), and was still the head at `shown_at`."""
 
     proved_by: dict[int, int] = field(default_factory=dict)
     shown_at: dict[int, int] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class WitnessTimes:
         return max((size for size, at in self.proved_by.items() if at <= moment), default=None)
 
     def span(self, since: int, until: int) -> int | None:
-        """Seconds that certainly passed between checkpoint `since` and checkpoint `until`; None when one is not here."""
+        """Seconds that certainly passed between checkpoints `since` and `until`; None when one is not here."""
         if since not in self.proved_by or until not in self.shown_at:
             return None
         return self.shown_at[until] - self.proved_by[since]
@@ -77,7 +77,9 @@ def check_freeze(frozen: Frozen, *, times: WitnessTimes, letter: Letter) -> None
     if span is None:
         raise VerificationError("the freeze names checkpoints that no witness quorum has signed")
     if span < hold:
-        raise VerificationError(f"the hold before the freeze lasted {span} s by the witnesses, and {hold} s are promised")
+        raise VerificationError(
+            f"the hold before the freeze lasted {span} s by the witnesses, not {hold} s as promised"
+        )
 
 
 def check_highest(state: LetterState, freeze: entries.Freeze, *, times: WitnessTimes) -> None:

@@ -1,0 +1,106 @@
+"""Where a letter's files come from: a host over HTTP, or anything else that answers paths with bytes."""
+
+import json
+from base64 import b64decode, b64encode
+from typing import Any, Protocol
+
+import httpx
+
+from undersigned.errors import Malformed, Refused, Unavailable, UndersignedError, VerificationError
+
+SECONDS = 20.0
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+_ERRORS: dict[int, type[UndersignedError]] = {400: Malformed, 409: Refused, 422: VerificationError}
+
+
+class NotThere(Unavailable):
+    """The source is there, and what was asked for is not, or not yet."""
+
+
+class Source(Protocol):
+    """Answers `get` and `post` for paths below one letter or one room."""
+
+    def get(self, path: str) -> bytes:
+        """The bytes at `path`; NotThere, Unavailable."""
+
+    def post(self, path: str, body: bytes) -> bytes:
+        """What the other side answers; Malformed, Refused, VerificationError, NotThere, Unavailable."""
+
+
+class HttpSource:
+    """A source over HTTP below `base`, such as `http://127.0.0.1:8000/l/board`. No cookies, no redirects."""
+
+    def __init__(self, base: str, *, bearer: str | None = None, client: httpx.Client | None = None) -> None:
+        self.base = base.rstrip("/")
+        headers = {"user-agent": "undersigned"}
+        if bearer:
+            headers["authorization"] = f"Bearer {bearer}"
+        self._headers = headers
+        self._client = client or httpx.Client(timeout=SECONDS, follow_redirects=False, trust_env=False)
+
+    def get(self, path: str) -> bytes:
+        """GET `base/path`."""
+        return self._ask("GET", path, None)
+
+    def post(self, path: str, body: bytes) -> bytes:
+        """POST `body` to `base/path`."""
+        return self._ask("POST", path, body)
+
+    def below(self, path: str) -> "HttpSource":
+        """The same connection, one or more steps further down."""
+        found = HttpSource(f"{self.base}/{path}", client=self._client)
+        found._headers = self._headers
+        return found
+
+    def _ask(self, method: str, path: str, body: bytes | None) -> bytes:
+        url = f"{self.base}/{path}" if path else self.base
+        try:
+            answer = self._client.request(method, url, content=body, headers=self._headers)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unavailable(f"the host cannot be reached ({type(error).__name__}): try again later") from None
+        if answer.is_success:
+            return answer.content
+        raise _refusal(answer)
+
+
+def post_json(source: Source, path: str, value: object) -> Any:
+    """POST JSON, read JSON."""
+    return read_json(source.post(path, json.dumps(value).encode()))
+
+
+def get_json(source: Source, path: str) -> Any:
+    """GET JSON."""
+    return read_json(source.get(path))
+
+
+def read_json(data: bytes) -> Any:
+    """The host's JSON; Malformed."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        raise Malformed("the host answered something that is not JSON") from None
+
+
+def b64(data: bytes) -> str:
+    """Standard padded base64."""
+    return b64encode(data).decode()
+
+
+def unb64(text: object) -> bytes:
+    """Bytes from standard padded base64 that re-encodes to itself; Malformed."""
+    try:
+        data = b64decode(str(text), validate=True)
+    except ValueError:
+        raise Malformed("the host answered something that is not base64") from None
+    if b64encode(data).decode() != text:
+        raise Malformed("the host answered base64 that is not canonical")
+    return data
+
+
+def _refusal(answer: httpx.Response) -> UndersignedError:
+    kind = NotThere if answer.status_code == 404 else _ERRORS.get(answer.status_code, Unavailable)
+    try:
+        detail = str(json.loads(answer.content)["detail"])
+    except (ValueError, KeyError, TypeError):
+        detail = f"the host answered with status {answer.status_code}"
+    return kind(detail[:500])
