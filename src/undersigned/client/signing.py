@@ -20,7 +20,7 @@ from undersigned.protocol import token as tokens
 from undersigned.protocol.encoding import sha256, to_jcs
 from undersigned.protocol.letter import Letter
 from undersigned.protocol.promise import Promise, verify_promise
-from undersigned.protocol.receipt import Receipt, Secret, make_receipt, signature_of, with_proof
+from undersigned.protocol.receipt import Receipt, Secret, make_receipt, with_proof
 from undersigned.protocol.verification import verify_entry
 from undersigned.transparency.merkle import leaf_hash
 from undersigned.transparency.proof import parse_proof, verify_proof
@@ -141,7 +141,7 @@ def make_signature(
     letter, attempt = client.letter, right.attempt
     blob = None
     if attempt.mode == "public":
-        blob = to_jcs(_card(right))
+        blob = to_jcs(card_of(right))
     elif attempt.mode == "sealed":
         blob = seal_card(right, client=client, tier=tier, randbytes=randbytes)
     entry = entries.Signature(
@@ -160,7 +160,7 @@ def make_signature(
 
 def seal_card(right: Right, *, client: LogClient, tier: int, randbytes: RandBytes) -> bytes:
     """The name sealed to the letter's trustees at a tier; Refused until all of them have accepted."""
-    return seal_blob(_card(right), client=client, tier=tier, key=right.attempt.key, randbytes=randbytes)
+    return seal_blob(card_of(right), client=client, tier=tier, key=right.attempt.key, randbytes=randbytes)
 
 
 def seal_blob(card: blobs.PublicBlob, *, client: LogClient, tier: int, key: bytes, randbytes: RandBytes) -> bytes:
@@ -261,7 +261,8 @@ def remark(
     return submit(sign_entry(entry, seed=seed, letter=letter), blob, source=source, letter=letter)
 
 
-def _card(right: Right) -> blobs.PublicBlob:
+def card_of(right: Right) -> blobs.PublicBlob:
+    """The name card with its certificates; not for an anonymous signature, which has none."""
     assert right.attempt.card is not None
     return blobs.PublicBlob(card=right.attempt.card, r=right.attempt.r, identities=list(right.identities))
 
@@ -299,12 +300,3 @@ def _read_promise(value: object) -> Promise:
         return msgspec.convert(value, Promise)
     except (msgspec.MsgspecError, ValueError):
         raise Malformed("the host gave no promise for this entry") from None
-
-
-def receipt_card(receipt: Receipt, right_card: blobs.PublicBlob | None = None) -> blobs.PublicBlob:
-    """The public name card of a receipt; a sealed receipt's card must be given from where it was kept."""
-    if signature_of(receipt).mode == "public" and isinstance(receipt.blob, bytes):
-        return blobs.read_public_blob(receipt.blob)
-    if right_card is None:
-        raise Refused("this receipt does not hold the name card: only its envelope")
-    return right_card

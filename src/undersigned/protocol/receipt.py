@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from undersigned.errors import Malformed, VerificationError
 from undersigned.protocol import entry as entries
+from undersigned.protocol.blob import PublicBlob, read_public_blob
 from undersigned.protocol.encoding import from_jcs, sha256, to_jcs
 from undersigned.protocol.entry import Key, Part, Uint
 from undersigned.protocol.letter import Letter
@@ -26,10 +27,11 @@ from undersigned.transparency.proof import parse_proof, verify_proof
 
 ROUNDS = 600_000
 MAX_RECEIPT_BYTES = 512 * 1024
+_AAD = b"undersigned/v1/receipt\0"
 
 
 class Secret(Part, frozen=True, kw_only=True):
-    """The 32-byte Ed25519 seed under AES-256-GCM, key by PBKDF2-HMAC-SHA256 with 600,000 rounds (nonce 0^12)."""
+    """The 32-byte Ed25519 seed, then the card if any, under AES-256-GCM, key by PBKDF2-HMAC-SHA256 with 600,000 rounds (nonce 0^12)."""
 
     salt: Key
     rounds: Uint
@@ -126,21 +128,38 @@ def signature_of(receipt: Receipt) -> entries.Signature:
     return entry
 
 
-def lock_secret(seed: bytes, *, passphrase: str, randbytes: Callable[[int], bytes], rounds: int = ROUNDS) -> Secret:
-    """Put the 32-byte seed under a passphrase."""
+def lock_secret(
+    seed: bytes,
+    *,
+    passphrase: str,
+    randbytes: Callable[[int], bytes],
+    card: PublicBlob | None = None,
+    rounds: int = ROUNDS,
+) -> Secret:
+    """Put the 32-byte seed, and of a sealed signature the name card, under a passphrase."""
     salt = randbytes(32)
-    box = AESGCM(_stretch(passphrase, salt, rounds)).encrypt(bytes(12), seed, b"undersigned/v1/receipt\0")
+    inside = seed + (b"" if card is None else to_jcs(card))
+    box = AESGCM(_stretch(passphrase, salt, rounds)).encrypt(bytes(12), inside, _AAD)
     return Secret(salt=salt, rounds=rounds, box=box)
 
 
 def unlock_secret(secret: Secret, *, passphrase: str) -> bytes:
     """The 32-byte seed; VerificationError for another passphrase."""
+    return _unlock(secret, passphrase)[:32]
+
+
+def unlock_card(secret: Secret, *, passphrase: str) -> PublicBlob | None:
+    """The name card kept beside the seed, None if none was; VerificationError for another passphrase."""
+    inside = _unlock(secret, passphrase)[32:]
+    return read_public_blob(inside) if inside else None
+
+
+def _unlock(secret: Secret, passphrase: str) -> bytes:
     if not 1 <= secret.rounds <= 10_000_000:
         raise Malformed("the receipt asks for an absurd number of rounds")
     try:
-        key = _stretch(passphrase, secret.salt, secret.rounds)
-        return AESGCM(key).decrypt(bytes(12), secret.box, b"undersigned/v1/receipt\0")
-    except InvalidTag:
+        return AESGCM(_stretch(passphrase, secret.salt, secret.rounds)).decrypt(bytes(12), secret.box, _AAD)
+    except (InvalidTag, ValueError):
         raise VerificationError("this passphrase does not open the receipt") from None
 
 

@@ -1,0 +1,71 @@
+"""What a client writes down for its person: attempts before they are sent, receipts as they grow. Never half a file."""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from undersigned.client.signing import Attempt, Right
+from undersigned.errors import Malformed, Unavailable
+from undersigned.protocol.receipt import MAX_RECEIPT_BYTES, Receipt, encode_receipt, read_receipt
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a private file (0600): to a temporary file, fsync, rename; the old one stays until the new one is whole."""
+    temporary = path.with_name(path.name + ".new")
+    try:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be written: {error.strerror}") from None
+
+
+def read_whole(path: Path, *, what: str, at_most: int = MAX_RECEIPT_BYTES) -> bytes:
+    """Read a file of a bounded size; Unavailable or Malformed."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(at_most + 1)
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be read: {error.strerror}") from None
+    if len(data) > at_most:
+        raise Malformed(f"{path} is too long to be {what}")
+    return data
+
+
+def save_receipt(path: Path, receipt: Receipt) -> None:
+    """Keep a receipt."""
+    write_whole(path, encode_receipt(receipt))
+
+
+def load_receipt(path: Path) -> Receipt:
+    """Read a receipt kept before."""
+    return read_receipt(read_whole(path, what="a receipt"))
+
+
+def save_attempt(path: Path, attempt: Attempt | Right) -> None:
+    """Keep an attempt or a right before anything is said, so that a broken connection costs nothing."""
+    write_whole(path, msgspec.json.encode(attempt))
+
+
+def load_attempt(path: Path) -> Attempt:
+    """Read an attempt kept before."""
+    try:
+        return msgspec.json.decode(read_whole(path, what="a begun signature"), type=Attempt)
+    except msgspec.MsgspecError:
+        raise Malformed(f"{path} is not a begun signature: move it away and sign again") from None
+
+
+def load_right(path: Path) -> Right:
+    """Read a right kept before."""
+    try:
+        return msgspec.json.decode(read_whole(path, what="a right to sign"), type=Right)
+    except msgspec.MsgspecError:
+        raise Malformed(f"{path} is not a right to sign: move it away and sign again") from None
