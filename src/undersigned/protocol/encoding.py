@@ -77,6 +77,11 @@ class Reader:
         if self.take(len(expected)) != expected:
             raise Malformed(f"{self._what} carries another {name} than it must")
 
+    @property
+    def at_end(self) -> bool:
+        """Whether every byte has been taken."""
+        return self._at == len(self._data)
+
     def end(self) -> None:
         """Nothing may follow."""
         if self._at != len(self._data):
