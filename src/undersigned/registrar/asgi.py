@@ -75,7 +75,11 @@ class RegistrarRoom:
             asked=DayCount(randbytes),
         )
         self._letters = Letters(self._office)
-        self._attesters: dict[str, Attester] = {"e-mail": EmailCode(), "roster": RosterCode()}
+        self._attesters: dict[str, Attester] = {
+            "e-mail": EmailCode("e-mail"),
+            "open": EmailCode("open"),
+            "roster": RosterCode(),
+        }
         self._wake = asyncio.Event()
         self.router = self._routes()
 

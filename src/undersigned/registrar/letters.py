@@ -21,17 +21,18 @@ from undersigned.registrar.storage import LetterRow
 from undersigned.registrar.tags import InnerKey, OuterKey
 from undersigned.web import NotFound
 
-OFFERED: tuple[entries.Attester, ...] = ("e-mail", "roster")
+OFFERED: tuple[entries.Attester, ...] = ("e-mail", "roster", "open")
 STATEMENT = "attests who may sign, and issues one token to each"
 _SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,63})", re.ASCII)
 
 
 class DraftClass(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A class as the organizer asks for it; `domains` are the mail domains of its members."""
+    """A class as the organizer asks for it; `domains` are the mail domains of its members, `eligible` as in entry 0."""
 
     id: entries.Id
     attesters: list[entries.Attester]
     domains: list[str] = []
+    eligible: entries.Uint | msgspec.UnsetType = msgspec.UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -149,6 +150,10 @@ class Letters:
             raise Refused("entry 0 does not name just the issuer keys that this registrar made for the draft")
         if any(set(letter.classes[class_id].attesters) != set(item.attesters) for class_id, item in classes.items()):
             raise Refused("entry 0 names other attesters than the draft")
+        if any(
+            item.eligible not in (msgspec.UNSET, letter.classes[number].eligible) for number, item in classes.items()
+        ):
+            raise Refused("entry 0 says another number of eligible people than the draft")
         if self._office.storage.letter_of_slug(letter.slug) is not None:
             raise Refused("the registrar has a letter of this name already")
 
