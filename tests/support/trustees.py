@@ -15,9 +15,8 @@ from undersigned.protocol import opening
 from undersigned.protocol.dossier import tile_files
 from undersigned.protocol.encoding import to_jcs
 from undersigned.protocol.entry import decode_entry
-from undersigned.protocol.opening_list import opening_list_hash, read_opening_list
+from undersigned.protocol.opening_list import read_opening_list
 from undersigned.protocol.promise import make_promise
-from undersigned.protocol.replay import replay
 from undersigned.transparency.merkle import leaf_hash
 from undersigned.trustee import exchange
 from undersigned.trustee.keys import TrusteeKeys
@@ -30,7 +29,7 @@ class MemoryHost:
     """A letter's host. What it takes is witnessed at once, at `now`, unless `witnessing` is off.
 
     `withheld`: indexes whose envelopes it does not hand over; `deaf_to`: kinds of entries it refuses;
-    `tamper` may change a message on its way into the relay.
+    `submitted` is every entry it was given.
     """
 
     log: MemoryLog
@@ -38,7 +37,6 @@ class MemoryHost:
     witnessing: bool = True
     withheld: set[int] = field(default_factory=set)
     deaf_to: tuple[type, ...] = ()
-    tamper: Callable[[bytes], bytes] = staticmethod(lambda data: data)
     relay: dict[tuple[int, int, int, str, int], bytes] = field(default_factory=dict)
     submitted: list[bytes] = field(default_factory=list)
     _tiles: tuple[int, dict[str, bytes]] = (0, {})
@@ -66,7 +64,7 @@ class MemoryHost:
 
     def post(self, path: str, body: bytes) -> bytes:
         if path == "exchange":
-            self._relay(self.tamper(body))
+            self._relay(body)
             return b"{}"
         asked = json.loads(body)
         answer = {"submit": self._submit, "sealed": self._sealed, "opened": self._opened}[path](asked)
@@ -106,7 +104,8 @@ class MemoryHost:
         trustee = self.cast.letter.trustees[int(str(asked["trustee"]))]
         ed25519.verify(public_key=trustee.key, message=message, sig=b64decode(str(asked["sig"])))
         indexes = asked["indexes"]
-        assert isinstance(indexes, list) and 0 < len(indexes) <= 100
+        assert isinstance(indexes, list)
+        assert 0 < len(indexes) <= 100
         blobs = {index: self.log.sealed.get(self.log.record(index).blob or b"") for index in indexes}
         there = {index: blob for index, blob in blobs.items() if blob is not None and index not in self.withheld}
         return {
@@ -219,6 +218,3 @@ def seat(host: MemoryHost, number: int, directory: Path, **changes: object) -> T
         clock=lambda: host.now,
         **changes,  # type: ignore[arg-type]
     )
-
-
-__all__ = ["Council", "MemoryHost", "council", "keys_of", "opening_list_hash", "replay", "seat"]

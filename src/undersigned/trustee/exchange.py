@@ -128,11 +128,15 @@ def open_shares(payload: bytes, *, channel: Channel, seed: bytes) -> Shares:
 
 
 def joined(messages: Mapping[int, Message]) -> bytes | None:
-    """The payloads of a sender's parts (by part) put together, None while one is missing or they contradict."""
-    counts = {message.parts for message in messages.values()}
-    if len(counts) != 1 or sorted(messages) != list(range(1, counts.pop() + 1)):
+    """The payloads of a sender's parts (by part) put together, None while one is missing.
+
+    The first part says how many there are; others that disagree are left over from an earlier message.
+    """
+    parts = messages[1].parts if 1 in messages else 0
+    found = [messages[part] for part in range(1, parts + 1) if part in messages]
+    if not parts or len(found) < parts or any(message.parts != parts for message in found):
         return None
-    return b"".join(message.payload for _, message in sorted(messages.items()))
+    return b"".join(message.payload for message in found)
 
 
 def _row(index: int, share: bytes | None) -> bytes:

@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from undersigned.errors import VerificationError
 from undersigned.protocol.encoding import from_jcs, to_jcs
-from undersigned.protocol.entry import Hash, Key, Part, Uint, Withdrawal, decode_entry
+from undersigned.protocol.entry import Hash, Key, Part, Uint, Withdrawal
 from undersigned.protocol.letter import Letter
 from undersigned.transparency.merkle import Tree
 from undersigned.trustee.files import read_whole, write_whole
@@ -87,9 +87,3 @@ class Vault:
     def _change(self, **changes: object) -> None:
         self.memory = msgspec.structs.replace(self.memory, **changes)
         write_whole(self.path, to_jcs(self.memory) + b"\n")
-
-
-def read_withdrawal(data: bytes) -> Withdrawal | None:
-    """A withdrawal from its entry bytes, None when they are another entry; Malformed. Not verified."""
-    entry = decode_entry(data)
-    return entry if isinstance(entry, Withdrawal) else None
