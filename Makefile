@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: try test check format lint floors types lock clean
+.PHONY: try test check example format lint floors types lock clean
 
 # A letter from first word to last, with 738 people: make try ARGS="--story failure"
 try: $(VENV)/.server-installed
@@ -16,6 +16,10 @@ test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 check: lint floors types test
+
+# Rewrite spec/example, vectors/undersigned and the examples on spec's pages; then read the difference.
+example: $(VENV)/.test-installed
+	PYTHONPATH=tests $(BIN)/python -m support.make_example
 
 format: $(VENV)/.test-installed
 	$(BIN)/ruff format .
