@@ -46,7 +46,9 @@ def from_jcs(decoder: msgspec.json.Decoder[T], data: bytes, *, what: str) -> T:
 def _plain(error: Exception) -> str:
     """msgspec's own sentence without the value that was met: a refusal must not repeat what somebody typed."""
     text = str(error)
-    if text.startswith("Invalid value") and " - at " in text:
+    if isinstance(error, UnicodeDecodeError):
+        return "its text is not UTF-8"
+    if text.startswith(("Invalid value", "Invalid enum value")) and " - at " in text:
         return "a value is not one of those allowed, at " + text.rsplit(" - at ", 1)[1].replace("`", "")
     if "contains unknown field" in text:
         return "it holds a field that does not belong there"

@@ -31,7 +31,10 @@ _AAD = b"undersigned/v1/receipt\0"
 
 
 class Secret(Part, frozen=True, kw_only=True):
-    """The 32-byte Ed25519 seed, then the card if any, under AES-256-GCM, key by PBKDF2-HMAC-SHA256 with 600,000 rounds (nonce 0^12)."""
+    """The 32-byte Ed25519 seed, then the card if any, under AES-256-GCM.
+
+    The key is PBKDF2-HMAC-SHA256 of the passphrase with 600,000 rounds; the nonce is 0^12.
+    """
 
     salt: Key
     rounds: Uint

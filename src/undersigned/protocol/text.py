@@ -10,14 +10,18 @@ TEXT_BYTES = 24 * 1024
 MAX_COMBINING = 4
 
 # C0 and C1, soft hyphen, bidi controls (UAX #9), zero-width and invisible marks, separators, interlinear marks, tags,
-# musical format marks. A fixed list and no Unicode category, so that verifiers of any year agree.
+# musical and shorthand format marks, the empty Braille pattern. A fixed list and no Unicode category, so that verifiers
+# of any year agree.
 _REFUSED = frozenset(
     [
         *(*range(0x20), *range(0x7F, 0xA0), 0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5),
         *(*range(0x180B, 0x1810), 0x200B, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2060, 0x2070)),
-        *(0x3164, 0xFEFF, 0xFFA0, *range(0xFFF9, 0xFFFC), *range(0x1D173, 0x1D17B), *range(0xE0000, 0xE0080)),
+        *(0x2800, 0x3164, 0xFEFF, 0xFFA0, *range(0xFFF0, 0xFFFC), *range(0x1BCA0, 0x1BCA4)),
+        *(*range(0x1D173, 0x1D17B), *range(0xE0000, 0xE0100), *range(0xE01F0, 0xE1000)),
     ]
 )
+_SELECTORS = frozenset(map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]))
+_LETTERS_WITHOUT_VARIANTS = 0x2000  # below lie alphabets, where a variation selector would only hide
 _JOINERS = frozenset("\u200c\u200d")
 _SCRIPTS_THAT_JOIN = (
     "ARABIC",
@@ -73,6 +77,7 @@ def _check_characters(text: str, *, what: str, allowed: frozenset[int], at_most:
         raise Malformed(f"the {what} is not in Unicode's composed form (NFC): type it again or paste it as plain text")
     _refuse_controls(text, what=what, allowed=allowed)
     _check_joiners(text, what=what)
+    _check_selectors(text, what=what)
     _check_combining(text, what=what)
 
 
@@ -91,7 +96,17 @@ def _check_joiners(text: str, *, what: str) -> None:
         raise Malformed(f"the {what} begins with an invisible joiner: remove it")
 
 
+def _check_selectors(text: str, *, what: str) -> None:
+    before = " "
+    for character in text:
+        if character in _SELECTORS and (before in _SELECTORS or ord(before) < _LETTERS_WITHOUT_VARIANTS):
+            raise Malformed(f"the {what} holds an invisible variation selector where its script has none: remove it")
+        before = character
+
+
 def _check_combining(text: str, *, what: str) -> None:
+    if unicodedata.category(text[0]) in ("Mn", "Me"):
+        raise Malformed(f"the {what} begins with a mark that belongs on a letter: type it again")
     run = 0
     for character in text:
         run = run + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
