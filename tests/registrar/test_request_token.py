@@ -151,9 +151,7 @@ def test_770_people_from_one_address_get_in(tmp_path: Path) -> None:
             pass
         assert isinstance(bureau.mail, Postbox)
         codes = {mail.to: mail.code for mail in bureau.mail.mails}
-        bodies = [
-            request_body(attempt, Proof(attester="e-mail", code=codes[who], tab=tabs[who])) for who in people
-        ]
+        bodies = [request_body(attempt, Proof(attester="e-mail", code=codes[who], tab=tabs[who])) for who in people]
         return [status for status, _ in await asyncio.gather(*(bureau.call("board/token", body) for body in bodies))]
 
     assert asyncio.run(everybody()) == [200] * 770
