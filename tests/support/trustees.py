@@ -39,7 +39,7 @@ class MemoryHost:
     deaf_to: tuple[type, ...] = ()
     relay: dict[tuple[int, int, int, str, int], bytes] = field(default_factory=dict)
     submitted: list[bytes] = field(default_factory=list)
-    _tiles: tuple[int, dict[str, bytes]] = (0, {})
+    _tiles: tuple[bytes, dict[str, bytes]] = (b"", {})
 
     @property
     def cast(self) -> Cast:
@@ -76,9 +76,9 @@ class MemoryHost:
         self.log.witness(self.now)
 
     def _tile(self, path: str) -> bytes:
-        size = int(self.log.head.split(b"\n")[1])
-        if self._tiles[0] != size:
-            self._tiles = (size, tile_files(self.log.log[:size]))
+        size, root = self.log.head.split(b"\n")[1:3]
+        if self._tiles[0] != root:
+            self._tiles = (root, tile_files(self.log.log[: int(size)]))
         return self._tiles[1][path]
 
     def _submit(self, asked: dict[str, str]) -> dict[str, object]:
