@@ -73,6 +73,7 @@ class Answer:
 
 
 Handler = Callable[[Request], "Answer | Awaitable[Answer]"]
+MaxBody = Callable[[Mapping[str, str]], int]  # from the path's parts to bytes
 
 
 def json_answer(value: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
@@ -96,11 +97,11 @@ class Router:
     """Method and path pattern to handler. Patterns are regular expressions whose named groups become `part`."""
 
     def __init__(self) -> None:
-        self._routes: list[tuple[str, re.Pattern[str], Handler]] = []
+        self._routes: list[tuple[str, re.Pattern[str], Handler, MaxBody | None]] = []
 
-    def add(self, method: str, pattern: str, handler: Handler) -> None:
-        """Answer `method` on paths that match the whole `pattern`."""
-        self._routes.append((method, re.compile(pattern, re.ASCII), handler))
+    def add(self, method: str, pattern: str, handler: Handler, *, max_body: MaxBody | None = None) -> None:
+        """Answer `method` on paths that match the whole `pattern`; `max_body` says how long a body may be there."""
+        self._routes.append((method, re.compile(pattern, re.ASCII), handler, max_body))
 
     def include(self, other: "Router") -> None:
         """Take in another room's routes."""
@@ -116,10 +117,12 @@ class Router:
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         allowed = set()
-        for wanted, pattern, handler in self._routes:
+        for wanted, pattern, handler, max_body in self._routes:
             match = pattern.fullmatch(scope["path"])
             if match and wanted == method:
-                return await _handle(handler, scope, receive, match.groupdict())
+                part = match.groupdict()
+                limit = max_body(part) if max_body else MAX_BODY
+                return await _handle(handler, scope, receive, part, limit)
             if match:
                 allowed.add(wanted)
         if allowed:
@@ -127,9 +130,9 @@ class Router:
         return problem(404, "there is nothing at this address")
 
 
-async def _handle(handler: Handler, scope: Scope, receive: Receive, part: Mapping[str, str]) -> Answer:
+async def _handle(handler: Handler, scope: Scope, receive: Receive, part: Mapping[str, str], limit: int) -> Answer:
     try:
-        body = await _read_body(receive) if scope["method"] == "POST" else b""
+        body = await _read_body(receive, limit) if scope["method"] == "POST" else b""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         request = Request(
             method=scope["method"],
@@ -152,7 +155,7 @@ async def _handle(handler: Handler, scope: Scope, receive: Receive, part: Mappin
         return problem(500, "something went wrong here, and nothing was kept: try again in a minute")
 
 
-async def _read_body(receive: Receive) -> bytes:
+async def _read_body(receive: Receive, limit: int) -> bytes:
     parts, size = [], 0
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -162,8 +165,8 @@ async def _read_body(receive: Receive) -> bytes:
                     raise _BodyTooSlow("the request broke off: send it again")
                 parts.append(message.get("body", b""))
                 size += len(parts[-1])
-                if size > MAX_BODY:
-                    raise _BodyTooLong(f"a request has at most {MAX_BODY} bytes")
+                if size > limit:
+                    raise _BodyTooLong(f"a request has at most {limit} bytes")
                 if not message.get("more_body"):
                     return b"".join(parts)
     except TimeoutError:
