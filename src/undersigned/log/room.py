@@ -70,7 +70,11 @@ class LogRoom:
         self._logs: dict[str, LetterLog] = {}
         self._numbers = 0
         self._publishing: set[str] = set()
-        self._load()
+        try:
+            self._load()
+        except UndersignedError:
+            self._let_go()
+            raise
         self.router = make_router(self)
 
     def letters(self) -> list[Letter]:
@@ -151,10 +155,13 @@ class LogRoom:
                 log.round.cancel()
         await self.settle()
         await self.writer.write()
-        self.writer.close()
-        self.storage.close()
         if self._own_post:
             await self._own_post.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self.writer.close()
+        self.storage.close()
         os.close(self._lock)
 
     async def _tick(self, slug: str) -> None:
