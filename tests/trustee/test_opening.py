@@ -12,7 +12,7 @@ from unittest import mock
 import msgspec
 import pytest
 
-from support.letters import Person, make_letter
+from support.letters import MemoryLog, Person, make_letter
 from support.trustees import Council, council, seat
 from undersigned.crypto import shamir
 from undersigned.errors import Malformed, Refused, UndersignedError
@@ -424,3 +424,27 @@ def test_what_is_in_the_relay_and_no_trustee_signed_is_noted_and_left_aside(tabl
     table.host.relay = {key: data for key, data in table.host.relay.items() if data != b"noise"}
     table.rounds(3)
     assert len(table.opened()) == 4
+
+
+def test_a_key_that_the_log_does_not_take_is_sent_again_until_it_does(table: Council) -> None:
+    members = {table.sealed(1) for _ in range(4)}
+    table.freeze(1)
+    with mock.patch.object(table.host, "_opened", return_value={"kept": []}):
+        said = table.rounds(4)
+    assert "the log does not show 4 listed names yet" in said[1].notes
+    table.rounds(1, [2])
+    assert table.opened() == members
+
+
+def test_a_trustee_accepts_through_the_log_once_and_until_then_is_reminded(tmp_path: Path) -> None:
+    cast = make_letter()
+    made = council(cast, tmp_path)
+    fresh = MemoryLog(cast=cast)
+    made.host.log = fresh
+    made.host.witness()
+    newcomer = seat(made.host, 2, tmp_path)
+    assert "you have not accepted" in newcomer.step().says
+    newcomer.accept(statement="I keep them.")
+    newcomer.accept(statement="I keep them.")
+    assert list(fresh.state.trustees) == [2]
+    assert newcomer.step().phase == "quiet"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from undersigned.client.follow import LogClient
-from undersigned.errors import Refused, Unavailable, UndersignedError
+from undersigned.errors import Refused, UndersignedError
 from undersigned.protocol.encoding import sha256
 from undersigned.protocol.entry import Withdrawal, encode_entry
 from undersigned.protocol.letter import Letter
@@ -126,5 +126,5 @@ class Desk:
     def _submit(self, entry: bytes, what: str) -> None:
         try:
             self.host.submit(entry)
-        except (Refused, Unavailable) as refusal:
+        except UndersignedError as refusal:
             self.notes.append(f"the log does not write down {what}: {refusal}")

@@ -1,10 +1,10 @@
 """What a trustee asks of a letter's host and hands to it; nothing that comes back is believed before it is checked."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from undersigned.client import signing
-from undersigned.client.source import Source, b64, get_json, post_json, unb64
+from undersigned.client.source import NotThere, Source, b64, get_json, post_json, unb64
 from undersigned.errors import Malformed
 from undersigned.protocol.encoding import to_jcs
 from undersigned.protocol.letter import Letter
@@ -49,10 +49,21 @@ class Host:
         """Submit an entry, an opening or abort with its list."""
         signing.submit(entry, None, source=self.source, letter=self.letter, attachment=listed)
 
-    def publish_keys(self, keys: Mapping[int, bytes]) -> None:
-        """Give the log the 32-byte keys that open listed names."""
+    def publish_keys(self, keys: Mapping[int, bytes]) -> set[int]:
+        """Give the log the 32-byte keys that open listed names; the indexes it has published, now or before."""
+        kept: set[int] = set()
         for some in slices(sorted(keys), KEYS_AT_ONCE):
-            post_json(self.source, "opened", {"keys": {str(index): b64(keys[index]) for index in some}})
+            if some:
+                answer = post_json(self.source, "opened", {"keys": {str(index): b64(keys[index]) for index in some}})
+                kept |= _read_kept(answer)
+        return kept
+
+    def shows_all(self, indexes: Iterable[int]) -> bool:
+        """Whether the log has published each of these names."""
+        try:
+            return all(self.source.get(f"opened/{index}") for index in indexes)
+        except NotThere:
+            return False
 
     def _request(self, indexes: list[int]) -> dict[str, object]:
         asked: dict[str, object] = {"trustee": self.trustee, "indexes": indexes, "at": self.clock()}
@@ -70,3 +81,10 @@ def _read_blobs(answer: object, *, wanted: set[int]) -> dict[int, bytes]:
     if not isinstance(blobs, dict):
         raise Malformed("the host answered something that is not a set of envelopes")
     return {index: unb64(blobs[str(index)]) for index in wanted if str(index) in blobs}
+
+
+def _read_kept(answer: object) -> set[int]:
+    kept = answer.get("kept") if isinstance(answer, dict) else None
+    if not isinstance(kept, list) or not all(isinstance(index, int) for index in kept):
+        raise Malformed("the host answered something that is not a list of indexes")
+    return set(kept)

@@ -67,6 +67,12 @@ class Trustee:
             status = Status(phase="refusing", says=str(wrong))
         return self._completed(status)
 
+    def accept(self, *, statement: str = "") -> None:
+        """Accept the letter, once: the seal seeds are on disk before the log hears of them. Refused, Unavailable."""
+        desk = self._follow()
+        if desk.trustee not in desk.state.trustees:
+            desk.host.submit(self._keys.accept(desk.letter, statement=statement))
+
     def add_withdrawal(self, entry: bytes) -> None:
         """Take a signatory's withdrawal (entry bytes) by hand: the name is dropped here, and the log is told.
 
@@ -148,16 +154,24 @@ class Trustee:
         if self._desk is None:
             return status
         if status.phase != "quiet":
-            self._desk.destroy(waiting=True)
+            self._destroy_at_last(self._desk)
         notes, self._desk.notes = tuple(self._desk.notes), []
         liars = self._liars.union(*(work.liars for work in self._rounds.values()))
         return replace(status, notes=notes, liars=tuple(sorted(liars)))
+
+    def _destroy_at_last(self, desk: Desk) -> None:
+        try:
+            desk.destroy(waiting=True)
+        except UndersignedError as failure:
+            desk.notes.append(f"your seal seeds are due to be destroyed, and were not: {failure}")
 
 
 def _watch(desk: Desk, unpublished: Sequence[Round]) -> Status:
     """With no freeze standing: say so, and in a hold fetch what a freeze will need."""
     if unpublished:
         return Status(phase="waiting", says="an opening is not over: its witnesses, or its shares, are not all there")
+    if desk.trustee not in desk.state.trustees:
+        return Status(phase="waiting", says="you have not accepted this letter: nobody can sign it under seal before")
     records = duties.wanted_in_hold(desk.state)
     if not records:
         return Status(phase="quiet", says="no tier is reached, and there is nothing to do")

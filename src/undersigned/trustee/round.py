@@ -51,7 +51,7 @@ class RoundWork:
         return self._agree(proposal, public)  # 5, 6
 
     def publish(self, done: Round) -> bool:
-        """Give the log the open_keys of whom the opening names and who has not left since; whether all is done."""
+        """Give the log the open_keys of whom the opening names and who has not left since; whether all are out."""
         desk, gathering = self._desk, self._gathering
         records = [one for one in self._named(done) if not one.gone]
         closed = [one for one in records if not self._key_of(one.index)]
@@ -59,10 +59,11 @@ class RoundWork:
             self._prepare(closed)
             self._collect_and_decide([one for one in closed if one.index in gathering.blobs])
         keys = {one.index: self._key_of(one.index) for one in records}
-        desk.host.publish_keys({index: key for index, key in keys.items() if key})
-        waiting = [index for index, key in keys.items() if not key and index in gathering.blobs]
-        if waiting:
-            desk.notes.append(f"the shares you have do not open {count(len(waiting), 'listed name', 'listed names')}")
+        kept = desk.host.publish_keys({index: key for index, key in keys.items() if key})
+        waiting = sorted(set(keys) - kept)
+        if waiting and not desk.host.shows_all(waiting):
+            listed = count(len(waiting), "listed name", "listed names")
+            desk.notes.append(f"the log does not show {listed} yet")
             return False
         desk.forget(self._frozen.members)
         return True
