@@ -134,7 +134,8 @@ class Bureau:
         assert isinstance(self.mail, Postbox)
         before = len(self.mail.mails)
         asyncio.run(self.room.send_mail())
-        code = self.mail.mails[-1].code if len(self.mail.mails) > before else "0000-0000"
+        found = [mail.code for mail in self.mail.mails[before:] if mail.to.lower() == address.lower()]
+        code = found[-1] if found else "0000-0000"
         return Proof(attester=attester, code=code, tab=tab)
 
     def roster(self, *rows: str, header: str = "name,title,address", class_id: int = 1) -> list[tuple[Member, str]]:
