@@ -39,8 +39,8 @@ def main(quick: bool, json_file: Path | None) -> None:
     figures = {f"seconds_of_trustee_{number}": spent for number, spent in seconds.items()}
     report(
         "Opening names",
-        ratios={"slowest_trustee_of_ten_minutes": max(seconds.values()) / TARGET_SECONDS},
-        targets={"slowest_trustee_of_ten_minutes": 1.0},
+        ratios={"ten_minutes_over_the_slowest_trustee": TARGET_SECONDS / max(seconds.values())},
+        targets={"ten_minutes_over_the_slowest_trustee": 1.0},
         figures={"names": names, "opened": opened, **figures},
         json_file=json_file,
     )
