@@ -7,6 +7,7 @@ from support.log_rooms import SLUG, Place, text
 from undersigned.crypto import ed25519
 from undersigned.errors import Refused
 from undersigned.protocol import entry as entries
+from undersigned.protocol.dossier import read_zip
 from undersigned.protocol.encoding import sha256, to_jcs
 from undersigned.protocol.entry import decode_entry
 from undersigned.protocol.opening import check_open_key, examine, make_list
@@ -14,9 +15,17 @@ from undersigned.protocol.opening_list import encode_opening_list, opening_list_
 from undersigned.protocol.sealing import open_share, read_envelope
 from undersigned.transparency.checkpoint import open_checkpoint
 from undersigned.transparency.merkle import leaf_hash
+from undersigned.verifier import verify_dossier
 
 DAY = 24 * 3600
 LATER = START + 400 * DAY
+
+
+async def check_dossier(place: Place) -> None:
+    """Whatever the log did by itself, a stranger with the dossier must agree."""
+    verdict = verify_dossier(read_zip((await place.get("letter.dossier")).content))
+    assert verdict.ok, [step for step in verdict.steps if not step.ok]
+    assert verdict.witnessed
 
 
 def index_of(place: Place, key: bytes) -> int:
@@ -149,6 +158,8 @@ def test_a_tier_is_reached_held_and_frozen_with_as_many_as_the_hold_allows(run):
         frozen = place.state.frozen
         assert frozen.since == early
         assert len(frozen.members) == 10
+        await place.step(60)
+        await check_dossier(place)
 
     run(story, hold=100, tiers=(5, 50))
 
@@ -222,7 +233,7 @@ def open_frozen(place: Place) -> tuple[bytes, bytes, dict[int, bytes]]:
 
 def test_an_opened_name_is_published_when_witnesses_cover_the_opening_and_the_key_fits(run):
     async def story(place: Place) -> None:
-        await reach(place)
+        people = await reach(place)
         for _ in range(5):
             await place.step(30)
         assert place.kinds()[-1] == "freeze"
@@ -245,6 +256,19 @@ def test_an_opened_name_is_published_when_witnesses_cover_the_opening_and_the_ke
         assert check_open_key(record, shown[32:], key, letter=place.cast.letter) is None
         assert (await place.get(f"lists/{opening_list_hash(data).hex()}")).content == data
         assert not place.room.storage.has_sealed(place.room.log(SLUG).number)
+        await check_dossier(place)
+        before = place.room.log(SLUG).times
+        await place.restart()
+        assert place.room.log(SLUG).times == before
+        person = place.state.by_index[index].entry.key
+        leaver = next(one for one in people if one.key == person)
+        await place.step(60)
+        await place.submit(place.cast.withdrawal(leaver))
+        await place.step(1)
+        await place.step(60)
+        await place.step(3600)
+        assert (await place.get(f"opened/{index}")).status_code == 404
+        await check_dossier(place)
 
     run(story, hold=100)
 
@@ -271,6 +295,8 @@ def test_the_letter_closes_when_witnesses_show_that_the_deadline_passed(run):
         assert not any(place.state.is_late(index) for index in place.state.by_index)
         with pytest.raises(Refused):
             await place.sign()
+        await place.step(60)
+        await check_dossier(place)
 
     run(story)
 
@@ -289,6 +315,8 @@ def test_signatures_no_witness_saw_in_time_are_late_and_open_nothing(run):
         assert not place.state.reached
         assert "freeze" not in place.kinds()
         assert place.kinds()[-1] == "destruction"
+        await place.step(60)
+        await check_dossier(place)
 
     run(story, hold=100)
 
@@ -302,6 +330,8 @@ def test_a_tier_reached_before_the_deadline_opens_after_it(run):
         kinds = place.kinds()
         assert kinds.index("closing") < kinds.index("freeze")
         assert "destruction" not in kinds
+        await place.step(60)
+        await check_dossier(place)
 
     run(story, hold=100)
 
@@ -319,6 +349,8 @@ def test_envelopes_of_a_letter_that_reached_nothing_are_destroyed_after_the_hold
         assert not place.room.storage.has_sealed(1)
         await place.step(100)
         assert place.kinds().count("destruction") == 1
+        await place.step(60)
+        await check_dossier(place)
 
     run(story, hold=100)
 
@@ -335,6 +367,8 @@ def test_a_freeze_nobody_answers_lapses_after_fourteen_witnessed_days(run):
         for _ in range(2):
             await place.step(DAY)
         assert "lapse" in place.kinds()
+        await place.step(60)
+        await check_dossier(place)
 
     run(story, hold=100, deadline=LATER)
 
