@@ -81,6 +81,18 @@ def test_per_person_there_is_a_tag_and_two_hashes_and_no_time_or_order(bureau: B
     assert all("WITHOUT ROWID" in sql for (sql,) in tables)
 
 
+def test_the_disk_does_not_keep_the_order_in_which_people_asked(bureau: Bureau) -> None:
+    for number in range(20):
+        bureau.right(bureau.attempt(mode="anonymous"), bureau.code_for(f"p{number}@example.org"))
+    keep_house(bureau)
+    content = (bureau.folder / "registrar.sqlite").read_bytes()
+    tags = sorted(tags_of(bureau)[::3])
+    places = [content.index(tag) for tag in tags]
+    assert len(places) == 22
+    assert places in (sorted(places), sorted(places, reverse=True))
+    assert (bureau.folder / "registrar.sqlite-wal").stat().st_size == 0
+
+
 def test_codes_and_mails_are_gone_from_the_disk_after_15_minutes(bureau: Bureau) -> None:
     rows = bureau.room._office.storage._db.execute("SELECT code, identity FROM codes").fetchall()
     kept = [value for row in rows for value in row]

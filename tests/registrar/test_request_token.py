@@ -138,6 +138,16 @@ def test_a_code_for_one_class_gives_no_token_of_another(bureau: Bureau) -> None:
         bureau.right(bureau.attempt(class_id=1), proof)
 
 
+def test_of_many_requests_of_one_person_at_once_one_wins(bureau: Bureau) -> None:
+    proof = bureau.code_for("ada@example.org")
+    bodies = [request_body(bureau.attempt(), proof) for _ in range(10)]
+
+    async def at_once() -> list[int]:
+        return [status for status, _ in await asyncio.gather(*(bureau.call("board/token", body) for body in bodies))]
+
+    assert sorted(asyncio.run(at_once())) == [200] + [409] * 9
+
+
 def test_770_people_from_one_address_get_in(tmp_path: Path) -> None:
     bureau = Bureau(tmp_path)
     bureau.publish(eligible=770)

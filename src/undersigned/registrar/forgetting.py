@@ -20,7 +20,8 @@ _log = logging.getLogger("undersigned")
 
 async def housekeep(office: Office, letters: Letters) -> None:
     """Expire codes, give final figures, forget what is due. A log that does not answer is asked again next time."""
-    if office.storage.expire(office.now()):
+    office.storage.expire(office.now())
+    if office.storage.untidy:
         compact(office)
     for row in office.storage.letters():
         if row.lid is None or row.entry is None or row.state == "forgotten":

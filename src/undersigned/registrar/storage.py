@@ -93,14 +93,18 @@ class RosterRow:
 
 
 class Storage:
-    """The registrar's database: one connection, used by one thread."""
+    """The registrar's database: one connection, used by one thread at a time.
+
+    `untidy` is True when deleted rows or the order of writing may still be read from its files.
+    """
 
     def __init__(self, path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=5.0, check_same_thread=False)
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON", "temp_store = MEMORY"):
             self._db.execute(f"PRAGMA {pragma}")
         self._db.executescript(_SCHEMA)
+        self.untidy = True
 
     def close(self) -> None:
         """Write the WAL back and let the file go."""
@@ -116,11 +120,13 @@ class Storage:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+        self.untidy = True
 
     def compact(self) -> None:
         """Leave no deleted row and no order of writing behind: rewrite the file, empty the WAL."""
         self._db.execute("VACUUM")
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self.untidy = False
 
     # Letters
 
@@ -216,10 +222,10 @@ class Storage:
     def mail_later(self, identifier: bytes, after: int) -> None:
         self._db.execute("UPDATE outbox SET after = ? WHERE id = ?", (after, identifier))
 
-    def expire(self, now: int) -> int:
-        """Delete codes and mails whose time is over; how many."""
-        codes = self._db.execute("DELETE FROM codes WHERE until <= ?", (now,)).rowcount
-        return codes + self._db.execute("DELETE FROM outbox WHERE until <= ?", (now,)).rowcount
+    def expire(self, now: int) -> None:
+        """Delete codes and mails whose time is over."""
+        for table in ("codes", "outbox"):
+            self.untidy |= self._db.execute(f"DELETE FROM {table} WHERE until <= ?", (now,)).rowcount > 0
 
     # Rosters
 
