@@ -305,6 +305,10 @@ def _collect(story: Story) -> None:
     for number, data in enumerate(log.log):
         files[f"entries/{number:02}-{entries.kind_of(entries.decode_entry(data))}.json"] = data
     files["letter.dossier"] = write_zip(log.dossier())
+    hashes = {"lid": story.letter.lid, "text_hash": story.letter.text_hash, "text_hash at 11": log.state.text_hash}
+    files["hashes.txt"] = "".join(f"{name:15}  {value.hex()}\n" for name, value in hashes.items()).encode()
+    names = sorted(log.dossier().items())
+    files["dossier.txt"] = "".join(f"{len(data):6} {name}\n" for name, data in names).encode()
     files["checkpoint.txt"] = log.head
     files |= {f"checkpoints/{name}.txt": note for name, note in log.checkpoints.items()}
     files["blobs/public.json"] = story.card("Ada Okafor")
