@@ -77,9 +77,9 @@ class Letters:
         draft = self._office.randbytes(16)
         ids = [item.id for item in classes]
         folder = self._folder(draft)
-        await asyncio.to_thread(keys.create, folder, class_ids=ids, randbytes=self._office.randbytes)
+        made = await asyncio.to_thread(keys.create, folder, class_ids=ids, randbytes=self._office.randbytes)
         self._office.storage.add_draft(draft=draft, slug=slug, classes=msgspec.json.encode(classes))
-        return draft, {class_id: keys.read_issuer(folder, class_id).public.spki() for class_id in ids}
+        return draft, made
 
     async def publish(self, draft: bytes, entry: bytes) -> Desk:
         """Take entry 0 and give the log what must come first; the same entry again finishes what was interrupted.
