@@ -66,8 +66,19 @@ def test_an_entry_does_not_leave_when_its_seeds_cannot_be_kept(path: Path) -> No
     cast = make_letter()
     keys = keys_for(cast, path)
     keys.path = Path("/proc/nowhere/trustee.keys")
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            keys.accept(cast.letter)
+
+
+def test_seeds_count_as_destroyed_only_when_the_file_is_without_them(path: Path) -> None:
+    cast = make_letter()
+    keys = keys_for(cast, path)
+    keys.accept(cast.letter)
+    keys.path = Path("/proc/nowhere/trustee.keys")
     with pytest.raises(Unavailable):
-        keys.accept(cast.letter)
+        keys.destroy(cast.letter, [1, 2])
+    assert keys.destroyed(cast.letter) == []
 
 
 def test_a_letter_that_names_somebody_else_is_not_accepted(path: Path) -> None:
@@ -90,6 +101,18 @@ def test_destroyed_seeds_are_neither_in_the_file_nor_in_what_it_was_before_and_n
         again.seal_seed(cast.letter, 2)
     with pytest.raises(Refused, match="destroyed"):
         again.accept(cast.letter)
+
+
+def test_two_runs_on_one_file_lose_nothing_of_one_another(path: Path) -> None:
+    cast, other = make_letter(), make_letter(origin="letters.example.org/l/other")
+    watching = keys_for(cast, path)
+    watching.accept(cast.letter)
+    load_keys(path, passphrase=PASSPHRASE).accept(other.letter)
+    watching.destroy(cast.letter, [1, 2])
+    again = load_keys(path, passphrase=PASSPHRASE)
+    assert again.destroyed(cast.letter) == [1, 2]
+    assert again.destroyed(other.letter) == []
+    assert len(again.seal_seed(other.letter, 2)) == 32
 
 
 def test_a_key_file_with_other_bytes_is_refused(path: Path) -> None:

@@ -27,7 +27,7 @@ PART_SHARES = 3_000
 PART_BYTES = 180_000
 
 MessageType: TypeAlias = Literal["shares", "list", "sig"]
-Number: TypeAlias = Annotated[int, Meta(ge=1, le=1_000_000)]
+Number: TypeAlias = Annotated[int, Meta(ge=1, le=4_096)]
 Shares: TypeAlias = dict[int, bytes | None]
 T = TypeVar("T")
 

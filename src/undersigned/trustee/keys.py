@@ -96,9 +96,9 @@ class TrusteeKeys:
         The same letter again gets the same keys. Refused when it is not a trustee's, or its seeds are destroyed.
         """
         trustee, tiers = self.id_in(letter), [tier.id for tier in letter.publication.tiers]
+        self._look_again()
         if letter.lid not in self.seals:
-            self.seals[letter.lid] = {tier: self.randbytes(hpke.SEED_BYTES) for tier in tiers}
-            self.save()
+            self._keep(self.seals | {letter.lid: {tier: self.randbytes(hpke.SEED_BYTES) for tier in tiers}})
         seeds = self.seals[letter.lid]
         if sorted(seeds) != tiers:
             raise Refused("you have destroyed your seal seeds of this letter")
@@ -118,26 +118,36 @@ class TrusteeKeys:
         return [] if kept is None else [tier.id for tier in letter.publication.tiers if tier.id not in kept]
 
     def destroy(self, letter: Letter, tiers: Iterable[int]) -> None:
-        """Forget these tiers' seeds, and write the file anew without them."""
-        seeds = self.seals[letter.lid]
-        for tier in tiers:
-            seeds.pop(tier, None)
-        self.save()
+        """Forget these tiers' seeds, and write the file anew without them; when that is Unavailable, none is gone."""
+        self._look_again()
+        gone = set(tiers)
+        seeds = {tier: seed for tier, seed in self.seals[letter.lid].items() if tier not in gone}
+        self._keep(self.seals | {letter.lid: seeds})
 
     def save(self) -> None:
         """Write the file, under a fresh salt; Unavailable."""
+        self._keep(self.seals)
+
+    def _look_again(self) -> None:
+        """Take in what another run of this software may have written since: a letter accepted, seeds destroyed."""
+        if self.path.exists():
+            self.seals = load_keys(self.path, passphrase=self.passphrase).seals
+
+    def _keep(self, seals: dict[bytes, dict[int, bytes]]) -> None:
+        """These seal seeds and no others, once they are on disk."""
         salt, public_key = self.randbytes(32), self.public_key
         inside = Secrets(
             seed=self.seed,
-            accepted=[Accepted(lid=lid) for lid in sorted(self.seals)],
+            accepted=[Accepted(lid=lid) for lid in sorted(seals)],
             seal_seeds=[
                 SealSeed(lid=lid, tier=tier, seed=seed)
-                for lid, seeds in sorted(self.seals.items())
+                for lid, seeds in sorted(seals.items())
                 for tier, seed in sorted(seeds.items())
             ],
         )
         box = AESGCM(_stretch(self.passphrase, salt, self.rounds)).encrypt(bytes(12), to_jcs(inside), _aad(public_key))
         write_whole(self.path, to_jcs(KeyFile(public_key=public_key, salt=salt, rounds=self.rounds, box=box)) + b"\n")
+        self.seals = seals
 
 
 def keygen(

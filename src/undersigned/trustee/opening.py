@@ -41,11 +41,13 @@ class Trustee:
         policy: Policy | None = None,
         lid: bytes | None = None,
         patience: int = PATIENCE_SECONDS,
+        lies: bool = False,
     ) -> None:
+        """`lies`: send false shares, for rehearsals in which the others must find out."""
         self.log = LogClient(source, lid=lid)
         self._views = [self.log] + ([LogClient(source, lid=lid, policy=policy)] if policy else [])
         self._keys, self._source, self._directory = keys, source, directory
-        self._clock, self._patience = clock, patience
+        self._clock, self._patience, self._lies = clock, patience, lies
         self._desk: Desk | None = None
         self._rounds: dict[int, RoundWork] = {}
         self._checked: set[int] = set()
@@ -128,7 +130,7 @@ class Trustee:
     def _work_on(self, desk: Desk, frozen: Frozen) -> RoundWork:
         self._check_freeze(frozen)
         if frozen.index not in self._rounds:
-            self._rounds[frozen.index] = RoundWork(desk, frozen, patience=self._patience)
+            self._rounds[frozen.index] = RoundWork(desk, frozen, patience=self._patience, lies=self._lies)
         return self._rounds[frozen.index]
 
     def _advance(self, desk: Desk, frozen: Frozen) -> Status:

@@ -16,8 +16,8 @@ from undersigned.trustee.status import Status, count, trustees
 class RoundWork:
     """One freeze at one trustee's desk, until its keys are out."""
 
-    def __init__(self, desk: Desk, frozen: Frozen, *, patience: int) -> None:
-        self._desk, self._frozen, self._patience = desk, frozen, patience
+    def __init__(self, desk: Desk, frozen: Frozen, *, patience: int, lies: bool = False) -> None:
+        self._desk, self._frozen, self._patience, self._lies = desk, frozen, patience, lies
         self._gathering = Gathering(letter=desk.letter, frozen=frozen, trustee=desk.trustee, began=desk.clock())
         self._published: bytes | None = None
 
@@ -103,6 +103,8 @@ class RoundWork:
         seal_key = self._desk.state.trustees[other].seal_keys[self._frozen.tier - 1]
         channel = self._channel(sender=self._desk.trustee, recipient=other)
         shares: Shares = {index: own.get(index) for index in indexes}
+        if self._lies:
+            shares = {index: share and bytes([share[0] ^ 1]) + share[1:] for index, share in shares.items()}
         payload = exchange.seal_shares(shares, channel=channel, seal_key=seal_key)
         self._say("shares", payload, to=other, part=part, parts=parts)
 
