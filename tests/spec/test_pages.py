@@ -1,5 +1,6 @@
 """The pages of spec/ cannot drift: their examples are the real bytes, and what they must name they name."""
 
+import json
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -55,6 +56,18 @@ def test_every_figure_is_explained():
     text = (SPEC / "count.md").read_text(encoding="utf-8")
     names = [item.name for figures in (Figures, TierFigures, ClassFigures) for item in fields(figures)]
     assert [name for name in names if f"`{name}`" not in text] == []
+
+
+def test_the_verdict_for_machines_has_every_figure_and_every_key_is_explained():
+    verdict = json.loads((SPEC / "example" / "verdict.json").read_bytes())
+    assert set(verdict["tiers"][0]) == {item.name for item in fields(TierFigures)}
+    assert set(verdict["classes"][0]) == {item.name for item in fields(ClassFigures)}
+    assert {item.name for item in fields(Figures)} == set(verdict) & {item.name for item in fields(Figures)} | set(
+        verdict["modes"]
+    )
+    text = (SPEC / "verify.md").read_text(encoding="utf-8")
+    keys = [*verdict, *verdict["letter"], *verdict["checkpoint"], *verdict["modes"], *verdict["steps"][0]]
+    assert [key for key in keys if f"`{key}`" not in text] == []
 
 
 def test_every_step_of_the_verifier_is_on_its_page_in_order():

@@ -146,13 +146,14 @@ def _show_figures(verdict: Verdict, console: Console) -> None:
     assert verdict.figures is not None
     shown = verdict.figures
     table = Table(title="Classes", title_justify="left", box=None, pad_edge=False)
-    for heading in ("class", "named", "anonymous", "signatures", "tokens issued", "eligible", "share"):
-        table.add_column(heading, justify="left" if heading == "class" else "right")
+    for heading in ("class", "named", "anonymous", "signatures", "tokens issued", "eligible", "share", "by source"):
+        table.add_column(heading, justify="left" if heading in ("class", "by source") else "right")
     for item in shown.classes:
         share = f"{100 * item.signatures / item.eligible:.1f} %" if item.eligible else "–"
-        name = item.name + ("" if item.counts else " (not counted)")
+        name = Text(item.name + ("" if item.counts else " (not counted)"))
         row = (item.named, item.anonymous, item.signatures, item.issued)
-        table.add_row(name, *(f"{number:,}" for number in row), f"{item.eligible:,}" if item.eligible else "–", share)
+        eligible = f"{item.eligible:,}" if item.eligible else "–"
+        table.add_row(name, *(f"{number:,}" for number in row), eligible, share, Text(item.source))
     console.print(table)
     console.print()
     table = Table(title="The ladder", title_justify="left", box=None, pad_edge=False)
@@ -222,6 +223,7 @@ def figures_json(verdict: Verdict) -> dict[str, object]:
                 "id": item.id,
                 "name": item.name,
                 "eligible": item.eligible,
+                "source": item.source,
                 "issued": item.issued,
                 "signatures": item.signatures,
                 "named": item.named,
