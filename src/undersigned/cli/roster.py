@@ -73,8 +73,7 @@ def close(slug: str, yes: bool, data: Path) -> None:
         click.confirm("This cannot be undone: no token can be issued for this letter any more. Forget it?", abort=True)
     room = open_registrar(data)
     try:
-        lid = room.lid_of(slug)
-        asyncio.run(room.forget(lid))
+        asyncio.run(room.forget(room.lid_of(slug)))
     finally:
         room.close()
     click.echo("Forgotten: tags, roster, codes and keys of this letter are destroyed, and the log says so.")

@@ -92,6 +92,9 @@ def status(url: str, key_file: Path, policy: Path | None, passphrase: str, as_js
 @click.option("--until-quiet", is_flag=True, help="Leave when there is nothing to do, instead of going on.")
 @click.option("--withdrawal", "withdrawals", multiple=True, type=click.Path(path_type=Path), help="Entries given you.")
 @click.option("--envelope", "receipts", multiple=True, type=click.Path(path_type=Path), help="Receipts given to you.")
+@click.option(
+    "--rehearse-a-liar", is_flag=True, help="Send false shares, to see that the others notice. Never in earnest."
+)
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON per change.")
 def open_names(
     url: str,
@@ -102,10 +105,13 @@ def open_names(
     until_quiet: bool,
     withdrawals: tuple[Path, ...],
     receipts: tuple[Path, ...],
+    rehearse_a_liar: bool,
     as_json: bool,
 ) -> None:
     """Follow the letter; when a frozen tier's rule holds in a history you checked yourself, open names with others."""
-    mine = _trustee(url, key_file, passphrase, policy)
+    if rehearse_a_liar:
+        click.echo("WARNING: this trustee lies: it sends false shares. For rehearsals only.", err=True)
+    mine = _trustee(url, key_file, passphrase, policy, lies=rehearse_a_liar)
     last = mine.step()
     for path in withdrawals:
         mine.add_withdrawal(read_whole(path, what="a withdrawal"))
@@ -122,7 +128,7 @@ def open_names(
         last = now
 
 
-def _trustee(url: str, key_file: Path, passphrase: str, policy: Path | None) -> Trustee:
+def _trustee(url: str, key_file: Path, passphrase: str, policy: Path | None, *, lies: bool = False) -> Trustee:
     keys = load_keys(key_file, passphrase=passphrase)
     directory = key_file.with_name(key_file.name + ".memory")
     directory.mkdir(mode=0o700, exist_ok=True)
@@ -132,6 +138,7 @@ def _trustee(url: str, key_file: Path, passphrase: str, policy: Path | None) -> 
         directory=directory,
         clock=lambda: int(time.time()),
         policy=_read_policy(policy),
+        lies=lies,
     )
 
 

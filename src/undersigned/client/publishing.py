@@ -79,7 +79,10 @@ def make_publication(draft: Draft, *, host: Host, issuers: dict[int, bytes], org
         log_vkey=ed25519_vkey(origin, host.log_key).encode(),
         policy=host.policy,
         shape="separate" if host.shape == "separate" else "one-process",
-        classes=[_class(number, item, issuers[number]) for number, item in enumerate(draft.classes, 1)],
+        classes=[
+            _class(number, item, issuers[number], namespace=_namespace(draft))
+            for number, item in enumerate(draft.classes, 1)
+        ],
         tiers=[entries.Tier(id=number, at_least=at_least) for number, at_least in enumerate(draft.tiers, 1)],
         modes=list(draft.modes),
         trustees=[
@@ -142,13 +145,18 @@ def _registration(number: int, item: DraftClass) -> dict[str, object]:
     }
 
 
-def _class(number: int, item: DraftClass, spki: bytes) -> entries.Class:
+def _namespace(draft: Draft) -> str:
+    """One for the whole letter, so that nobody gets two tokens through two classes: addresses where any class has them."""
+    return "mail" if any("e-mail" in item.attesters or "open" in item.attesters for item in draft.classes) else "roster"
+
+
+def _class(number: int, item: DraftClass, spki: bytes, *, namespace: str) -> entries.Class:
     return entries.Class(
         id=number,
         name=item.name,
         eligible=item.eligible,
         source=item.source,
-        namespace="roster" if "roster" in item.attesters else "mail",
+        namespace=namespace,
         attesters=list(item.attesters),
         issuers=[entries.Issuer(registrar=1, spki=spki)],
         counts=item.counts and "open" not in item.attesters,

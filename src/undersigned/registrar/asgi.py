@@ -123,6 +123,10 @@ class RegistrarRoom:
         """Forget a letter now."""
         await forgetting.forget(self._office, self._letters, lid)
 
+    def lid_of(self, slug: str) -> bytes:
+        """The lid of a letter published here; NotFound, Refused."""
+        return self._letters.desk(slug).letter.lid
+
     def import_roster(self, data: bytes, *, slug: str, class_id: int) -> list[tuple[Member, str]]:
         """Take in a CSV roster for a class of a published letter; members with their codes. Malformed, Refused."""
         return import_roster(data, office=self._office, desk=self._letters.desk(slug), class_id=class_id)

@@ -52,7 +52,7 @@ _TITLES_LIKE_YAML = ("No", "1e3", "null", "~", "0x10")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Character:
-    """One invented person. `class_id` 1 staff, 2 friends; `tier` of a sealed one; `hour` of arrival after publication."""
+    """One invented person. `class_id`: 1 staff, 2 friends; `tier` if sealed; `hour` of arrival after publication."""
 
     name: str
     title: str
