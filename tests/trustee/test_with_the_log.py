@@ -119,3 +119,32 @@ def test_seeds_of_a_letter_that_reached_nothing_are_destroyed_and_it_is_in_the_l
         assert all(isinstance(entry, entries.Destruction) for entry in stated)
 
     at_a_table(tmp_path, story)
+
+
+def test_trustees_started_anew_between_the_opening_and_its_keys_still_publish_every_name(tmp_path: Path) -> None:
+    async def story(table: Table) -> None:
+        for _ in range(5):
+            await table.place.sign("sealed", tier=1)
+        await table.until_frozen()
+        for number in (1, 2, 3, 1, 2, 3, 1, 2, 3):
+            if not table.place.state.rounds:
+                await asyncio.to_thread(table.trustees[number].step)
+        assert len(table.place.state.rounds) == 1
+        table.trustees = {number: table.seat(number) for number in table.trustees}
+        await table.place.step(70)
+        await table.rounds(2)
+        assert len(table.opened()) == 5
+
+    at_a_table(tmp_path, story)
+
+
+def test_an_envelope_leaves_the_log_for_good_when_its_key_is_published(tmp_path: Path) -> None:
+    async def story(table: Table) -> None:
+        for _ in range(5):
+            await table.place.sign("sealed", tier=1)
+        await table.until_frozen()
+        await table.rounds(4)
+        answer = await table.place.post_json("sealed", table.place.sealed_request(1, sorted(table.opened())))
+        assert answer.json() == {"blobs": {}, "missing": []}
+
+    at_a_table(tmp_path, story)

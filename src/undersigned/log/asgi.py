@@ -105,13 +105,13 @@ class _Doorway:
         blobs, missing = {}, []
         for index in asked.indexes:
             record = log.state.by_index.get(index)
-            if record is None or record.gone or not record.hidden:
+            if record is None or record.gone or record.mode != "sealed":
                 continue
             blob = self._room.storage.blob_at(log.number, record.changed)
-            if blob is None:
-                missing.append(index)
-            else:
+            if blob is not None:  # an opened name's as well, until its key is published
                 blobs[str(index)] = b64encode(blob).decode()
+            elif record.hidden:
+                missing.append(index)
         return json_answer({"blobs": blobs, "missing": missing})
 
     async def send(self, request: Request) -> Answer:
