@@ -3,7 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from undersigned.protocol.state import LetterState, Record
+from undersigned.protocol.entry import Tier
+from undersigned.protocol.state import LetterState, Record, Round
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,11 @@ class ClassFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """Everything always shown. `opened` names are those of sealed signatures opened and standing."""
+    """Everything always shown. `opened` names are those of sealed signatures opened and standing.
+
+    Each signature ever taken is in just one of: `signatures` (public, anonymous, sealed or opened), `withdrawn`,
+    `removed`, `dropped`, `disputed`, `late`, `older_version`. `not_openable` ones are among the sealed.
+    """
 
     n_star: int
     signatures: int
@@ -81,15 +86,26 @@ def figures(state: LetterState) -> Figures:
         removed=sum(record.removed is not None for record in everyone),
         removals=dict(sorted(state.removals.items())),
         dropped=sum(record.dropped is not None for record in everyone),
-        not_openable=sum(index in state.missing and state.by_index[index].hidden for index in state.missing),
+        not_openable=sum(_not_openable(state.by_index[index]) for index in state.missing),
         older_version=sum(_stands_behind(state, record) for record in everyone),
-        late=sum(state.is_late(record.index) for record in everyone),
+        late=sum(_too_late(state, record) for record in everyone),
     )
+
+
+def _not_openable(record: Record) -> bool:
+    """Its envelope is missing, and nobody has left or named it since."""
+    return record.hidden and not record.gone
 
 
 def _stands_behind(state: LetterState, record: Record) -> bool:
     """It would stand, but under an older text."""
-    return not record.gone and not record.disputed and state.text_hash not in record.texts
+    elsewhere = record.gone or record.disputed or state.is_late(record.index)
+    return not elsewhere and state.text_hash not in record.texts
+
+
+def _too_late(state: LetterState, record: Record) -> bool:
+    """It came after the deadline, and there is no other reason why it does not stand."""
+    return state.is_late(record.index) and not (record.gone or record.disputed)
 
 
 def _tiers(state: LetterState, opened_at: Counter[int], sealed_at: Counter[int]) -> list[TierFigures]:
@@ -97,13 +113,18 @@ def _tiers(state: LetterState, opened_at: Counter[int], sealed_at: Counter[int])
         TierFigures(
             id=tier.id,
             at_least=tier.at_least,
-            reached=tier.id in state.reached or any(one.freeze.tier >= tier.id and one.named for one in state.rounds),
+            reached=tier.id in state.reached or any(_opened_at(tier, one) for one in state.rounds),
             opened=opened_at[tier.id],
             standing=state.standing(tier.at_least),
             sealed=sealed_at[tier.id],
         )
         for tier in state.letter.publication.tiers
     ]
+
+
+def _opened_at(tier: Tier, finished: Round) -> bool:
+    """Whether names were opened at this tier or above, and as many then stood together as it asks for."""
+    return bool(finished.named) and finished.freeze.tier >= tier.id and finished.together >= tier.at_least
 
 
 def _classes(state: LetterState, by_class: Counter[tuple[int, str]]) -> list[ClassFigures]:

@@ -147,7 +147,9 @@ def _remark(state: LetterState, entry: entries.Remark) -> None:
 
 
 def _standing(state: LetterState, entry: entries.Standing) -> None:
-    _signature_at(state, entry.index)
+    record = _signature_at(state, entry.index)
+    if record.hidden or record.mode == "anonymous":
+        raise Refused("only a signature whose name is public can be marked")
 
 
 def _amendment(state: LetterState, entry: entries.Amendment) -> None:
@@ -187,6 +189,8 @@ def _removal(state: LetterState, entry: entries.Removal) -> None:
 
 def _reached(state: LetterState, entry: entries.Reached) -> None:
     _check_tier(state, entry.tier)
+    if state.is_late(state.size):
+        return  # without effect: whoever wrote it had not yet seen that the deadline was past
     if entry.tier in state.reached:
         raise Refused("this tier is reached already")
     if not state.holds(entry.tier):
@@ -228,12 +232,12 @@ def _check_quorum_entry(state: LetterState, entry: entries.Opening | entries.Abo
         raise Refused("the opening names another list than the one beside it")
     _check_list(state, listed)
     valid = remaining(state, listed)
-    n = named_count(state, valid)
     if isinstance(entry, entries.Abort):
+        n = named_count(state, valid)
         if listed.indexes or any(state.condition_of(record) <= n for record in valid):
             raise Refused("an opening is called off only when none of the set may be named")
         return
-    _check_named(state, listed, valid, n)
+    _check_named(state, listed, valid)
 
 
 def remaining(state: LetterState, listed: OpeningList) -> list[Record]:
@@ -263,12 +267,14 @@ def _check_list(state: LetterState, listed: OpeningList) -> None:
         raise Refused("the opening drops an envelope as missing, and no trustee has said that it is")
 
 
-def _check_named(state: LetterState, listed: OpeningList, valid: list[Record], n: int) -> None:
+def _check_named(state: LetterState, listed: OpeningList, valid: list[Record]) -> None:
+    """Nobody on the list may stand with fewer names than they asked for, and nobody who asked for as little is left."""
     wanted = set(listed.indexes)
-    asked = [state.condition_of(record) for record in valid if record.index in wanted]
+    named = [record for record in valid if record.index in wanted]
+    asked = [state.condition_of(record) for record in named]
     if not asked:
         raise Refused("nobody of the set is left to be named")
-    if max(asked) > n:
+    if max(asked) > named_count(state, named):
         raise Refused("somebody on the list asked for more names beside theirs than there are now: sign a new list")
     if any(record.index not in wanted and state.condition_of(record) <= max(asked) for record in valid):
         raise Refused("the opening leaves out a valid member of the set who asked for no more than others on it")

@@ -58,7 +58,10 @@ class Frozen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """A finished opening (or abort: nobody named): what it named, skipped and dropped, by index."""
+    """A finished opening (or abort: nobody named): what it named, skipped and dropped, by index.
+
+    `together`: how many names stood together just after it, these and those public or opened before.
+    """
 
     index: int
     freeze: Frozen
@@ -66,6 +69,7 @@ class Round:
     skipped: tuple[int, ...]
     dropped: tuple[Dropped, ...]
     list_hash: bytes
+    together: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +230,7 @@ class LetterState:
                 record.tier, record.blob, record.changed = entry.tier, entry.blob, index
                 self.missing.discard(record.index)
             case entries.Withdrawal():
-                if not (record.withdrawn is not None or record.removed is not None):
+                if not record.gone:
                     record.withdrawn = index
             case _:
                 assert_never(entry)
@@ -281,18 +285,19 @@ class LetterState:
                 skipped=tuple(sorted(set(listed.indexes) - set(named))),
                 dropped=tuple(listed.dropped),
                 list_hash=entry.list_hash,
+                together=self.standing(1),
             )
         )
         self.frozen = None
 
     def _leave(self, index: int, record: Record) -> None:
         self._weigh(record, -1)
-        record.withdrawn = index if record.withdrawn is None and record.removed is None else record.withdrawn
+        record.withdrawn = record.withdrawn if record.gone else index
         self._weigh(record, 1)
 
     def _drop(self, index: int, record: Record) -> None:
         self._weigh(record, -1)
-        record.dropped = index
+        record.dropped = record.dropped if record.gone else index
         self._weigh(record, 1)
 
     def _open(self, index: int, record: Record) -> None:
