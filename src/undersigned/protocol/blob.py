@@ -10,7 +10,7 @@ from undersigned.errors import Malformed, VerificationError
 from undersigned.protocol import text as texts
 from undersigned.protocol import token as tokens
 from undersigned.protocol.encoding import from_jcs, sha256, to_jcs
-from undersigned.protocol.entry import Attester, Id, Part, Sig, Uint
+from undersigned.protocol.entry import METHODS, Attester, Id, Part, Sig, Uint
 from undersigned.protocol.letter import Issuing, Letter
 
 MAX_BLOB_BYTES = 16 * 1024
@@ -109,6 +109,9 @@ def verify_identities(blob: PublicBlob, *, letter: Letter, class_id: int, key: b
     issuing = letter.issuing[class_id]
     if [item.registrar for item in blob.identities] != [item.registrar.id for item in issuing]:
         raise VerificationError("the name card needs one certificate of each registrar of its class")
+    methods = [METHODS[attester] for attester in letter.classes[class_id].attesters]
+    if any(identity.method not in methods for identity in blob.identities):
+        raise VerificationError("the name card was attested by a method that its class does not offer")
     commitment = tokens.commitment(r=blob.r, key=key)
     for identity, issuer in zip(blob.identities, issuing, strict=True):
         _verify_identity(identity, issuer, blob.card, letter=letter, class_id=class_id, commitment=commitment)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from undersigned.crypto import blind_rsa, ed25519
-from undersigned.errors import Malformed, VerificationError
+from undersigned.errors import Malformed, Refused, VerificationError
 from undersigned.protocol import text as texts
 from undersigned.protocol.encoding import sha256, to_jcs
 from undersigned.protocol.entry import (
@@ -21,7 +21,7 @@ from undersigned.protocol.entry import (
     message_to_sign,
 )
 from undersigned.protocol.token import read_issuer_key
-from undersigned.transparency.note import VerifierKey, parse_vkey
+from undersigned.transparency.note import ED25519, VerifierKey, parse_vkey
 from undersigned.transparency.policy import Policy, parse_policy
 
 MAX_CLASSES = 16
@@ -94,7 +94,9 @@ class Letter:
         return self.publication.tiers[tier - 1].at_least
 
     def trustee_row(self, trustee: int) -> int:
-        """The place of a trustee in entry 0, from 0: the order of an envelope's rows."""
+        """The place of a trustee in entry 0, from 0: the order of an envelope's rows. Refused for a stranger."""
+        if trustee not in self.trustees:
+            raise Refused("this letter has no such trustee")
         return list(self.trustees).index(trustee)
 
 
@@ -142,8 +144,8 @@ def _read_log(publication: Publication) -> tuple[Policy, VerifierKey]:
     if not _ORIGIN.fullmatch(publication.origin):
         raise Malformed("the origin must be <host>/l/<slug>, in small letters, digits and dashes")
     log_vkey = parse_vkey(publication.log_vkey)
-    if log_vkey.name != publication.origin:
-        raise Malformed("the log key must carry the letter's origin as its name")
+    if log_vkey.name != publication.origin or log_vkey.algorithm != ED25519:
+        raise Malformed("the log key must be one that signs notes, and carry the letter's origin as its name")
     for key in (log_vkey.key, publication.promise_key, publication.organizer_key):
         ed25519.check_public_key(key)
     return parse_policy(publication.policy), log_vkey

@@ -5,7 +5,7 @@ rule that issuer keys have 2,048 bits and e = 65537.
 """
 
 from undersigned.crypto import blind_rsa
-from undersigned.errors import Malformed
+from undersigned.errors import Malformed, VerificationError
 from undersigned.protocol.encoding import sha256
 
 TOKEN_BYTES = 288
@@ -28,6 +28,8 @@ def token_message(*, lid: bytes, class_id: int, key: bytes) -> bytes:
 
 def verify_token(token: bytes, *, issuer: blind_rsa.PublicKey, lid: bytes, class_id: int, key: bytes) -> None:
     """Check a 288-byte token, prefix(32) || sig(256); VerificationError when it is not this issuer's for this key."""
+    if len(token) != TOKEN_BYTES:
+        raise VerificationError(f"a token has {TOKEN_BYTES} bytes, and this one has {len(token)}")
     prefix, sig = token[:PREFIX_BYTES], token[PREFIX_BYTES:]
     prepared = blind_rsa.prepare(token_message(lid=lid, class_id=class_id, key=key), prefix=prefix)
     blind_rsa.verify(issuer, prepared, sig)
