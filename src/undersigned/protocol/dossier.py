@@ -52,6 +52,8 @@ def tile_files(entries: Sequence[bytes]) -> dict[str, bytes]:
 
 def read_entries(files: Mapping[str, bytes], size: int) -> list[bytes]:
     """The entries of a dossier of `size`, from its bundles; Malformed when one is missing or does not fit."""
+    if size > tiles.FULL_WIDTH * len(files):
+        raise Malformed("the dossier lacks most of the entries its checkpoint speaks of")
     found: list[bytes] = []
     for tile in tiles.layout(size):
         if tile.level == 0:
