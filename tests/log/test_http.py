@@ -12,13 +12,13 @@ from undersigned.errors import Unavailable
 from undersigned.protocol import entry as entries
 from undersigned.protocol.dossier import read_entries, read_zip
 from undersigned.protocol.encoding import sha256, to_jcs
+from undersigned.protocol.exchange import Message, message_to_sign
 from undersigned.protocol.letter import Letter
 from undersigned.protocol.promise import Promise, verify_promise
 from undersigned.transparency import tiles
 from undersigned.transparency.checkpoint import open_checkpoint
 from undersigned.transparency.merkle import leaf_hash, root_hash
 from undersigned.transparency.proof import parse_proof, verify_proof
-from undersigned.trustee.exchange import Message, message_to_sign
 
 
 def submission(entry: bytes, blob: bytes | None) -> dict[str, str]:

@@ -14,6 +14,7 @@ from undersigned.crypto import hpke
 from undersigned.protocol import sealing
 from undersigned.protocol.dossier import read_zip, write_zip
 from undersigned.protocol.entry import decode_entry, kind_of
+from undersigned.protocol.exchange import read_message
 from undersigned.protocol.receipt import read_receipt, unlock_secret, verify_receipt
 from undersigned.protocol.rules import _RULES
 from undersigned.transparency.policy import parse_policy
@@ -87,7 +88,7 @@ def test_the_receipt_proves_the_signature_and_gives_its_key_back():
 
 def test_trustees_read_the_example_message_and_bind_shares_to_the_freeze():
     told, vector = story(), vectors(story())
-    message = exchange.read_message(told.files["exchange/sig.json"], letter=told.letter)
+    message = read_message(told.files["exchange/sig.json"], letter=told.letter)
     assert (message.from_, message.to, message.type) == (1, 0, "sig")
     known, frozen = json.loads(vector["exchange.json"]), told.log.state.rounds[0].freeze
     channel = exchange.channel(

@@ -15,10 +15,10 @@ from undersigned.protocol import opening
 from undersigned.protocol.dossier import tile_files
 from undersigned.protocol.encoding import to_jcs
 from undersigned.protocol.entry import decode_entry
+from undersigned.protocol.exchange import read_message
 from undersigned.protocol.opening_list import read_opening_list
 from undersigned.protocol.promise import make_promise
 from undersigned.transparency.merkle import leaf_hash
-from undersigned.trustee import exchange
 from undersigned.trustee.keys import TrusteeKeys
 from undersigned.trustee.opening import Trustee
 from undersigned.trustee.status import Status
@@ -128,7 +128,7 @@ class MemoryHost:
         return {"kept": kept}
 
     def _relay(self, data: bytes) -> None:
-        message = exchange.read_message(data, letter=self.cast.letter)
+        message = read_message(data, letter=self.cast.letter)
         key = (message.freeze, message.from_, message.to, message.type, message.part)
         if message.type == "shares" and self.relay.get(key, data) != data:
             raise Refused("a trustee sends its shares once")

@@ -10,9 +10,10 @@ from support.letters import begun, make_letter
 from undersigned.crypto import ed25519, hpke
 from undersigned.errors import Malformed, Refused, UndersignedError, VerificationError
 from undersigned.protocol.encoding import to_jcs
+from undersigned.protocol.exchange import MAX_MESSAGE_BYTES, Message, read_message, sign_message
 from undersigned.protocol.state import Frozen
 from undersigned.trustee import exchange
-from undersigned.trustee.exchange import Channel, Message
+from undersigned.trustee.exchange import Channel
 
 CAST = make_letter()
 RNG = random.Random(3)
@@ -31,9 +32,7 @@ def message(**changes: object) -> Message:
 
 
 def signed(plain: Message, trustee: int = 1) -> bytes:
-    return exchange.sign_message(
-        plain, sign=lambda text: ed25519.sign(CAST.trustees[trustee], text), letter=CAST.letter
-    )
+    return sign_message(plain, sign=lambda text: ed25519.sign(CAST.trustees[trustee], text), letter=CAST.letter)
 
 
 def test_shares_arrive_as_they_were_sent_and_no_share_is_said_in_so_many_words() -> None:
@@ -84,11 +83,11 @@ def test_rows_that_mean_nothing_are_refused(rows: bytes) -> None:
 
 def test_a_full_part_of_shares_fits_in_a_message() -> None:
     shares: exchange.Shares = {index: RNG.randbytes(33) for index in range(exchange.PART_SHARES)}
-    assert len(signed(message(payload=sealed(shares)))) <= exchange.MAX_MESSAGE_BYTES
+    assert len(signed(message(payload=sealed(shares)))) <= MAX_MESSAGE_BYTES
 
 
 def test_a_full_part_of_a_list_fits_in_a_message() -> None:
-    assert len(signed(message(type="list", to=0, payload=bytes(exchange.PART_BYTES)))) <= exchange.MAX_MESSAGE_BYTES
+    assert len(signed(message(type="list", to=0, payload=bytes(exchange.PART_BYTES)))) <= MAX_MESSAGE_BYTES
 
 
 def test_a_message_over_the_limit_is_not_even_made() -> None:
@@ -97,7 +96,7 @@ def test_a_message_over_the_limit_is_not_even_made() -> None:
 
 
 def test_a_message_is_read_as_it_was_signed() -> None:
-    read = exchange.read_message(signed(message()), letter=CAST.letter)
+    read = read_message(signed(message()), letter=CAST.letter)
     assert msgspec.structs.replace(read, sig=msgspec.UNSET) == message()
     assert b'"from":1' in signed(message())
 
@@ -107,14 +106,14 @@ def test_a_message_is_read_as_it_was_signed() -> None:
     [{"freeze": 8}, {"from_": 2}, {"to": 5}, {"type": "list"}, {"part": 2, "parts": 2}, {"payload": b"anythinG"}],
 )
 def test_a_message_changed_on_its_way_is_refused(change: dict[str, object]) -> None:
-    read = exchange.read_message(signed(message()), letter=CAST.letter)
+    read = read_message(signed(message()), letter=CAST.letter)
     with pytest.raises(VerificationError):
-        exchange.read_message(to_jcs(msgspec.structs.replace(read, **change)), letter=CAST.letter)
+        read_message(to_jcs(msgspec.structs.replace(read, **change)), letter=CAST.letter)
 
 
 def test_a_message_for_another_letter_is_refused() -> None:
     with pytest.raises(VerificationError):
-        exchange.read_message(signed(message()), letter=make_letter(seed=1, origin="letters.example.org/l/x").letter)
+        read_message(signed(message()), letter=make_letter(seed=1, origin="letters.example.org/l/x").letter)
 
 
 @pytest.mark.parametrize(
@@ -125,13 +124,14 @@ def test_a_message_for_another_letter_is_refused() -> None:
         (b" " + signed(message()), Malformed),
         (signed(message(part=2)), Malformed),
         (signed(message(from_=9)), Refused),
-        (bytes(exchange.MAX_MESSAGE_BYTES + 1), Malformed),
+        (signed(message(to=9)), Refused),
+        (bytes(MAX_MESSAGE_BYTES + 1), Malformed),
     ],
-    ids=["unsigned", "cut", "spaced", "part 2 of 1", "no trustee", "too long"],
+    ids=["unsigned", "cut", "spaced", "part 2 of 1", "no trustee", "to no trustee", "too long"],
 )
 def test_what_is_not_a_message_is_refused(data: bytes, error: type[UndersignedError]) -> None:
     with pytest.raises(error):
-        exchange.read_message(data, letter=CAST.letter)
+        read_message(data, letter=CAST.letter)
 
 
 def test_a_list_in_parts_is_whole_only_when_all_are_there_and_agree() -> None:

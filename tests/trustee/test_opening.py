@@ -18,6 +18,7 @@ from undersigned.crypto import shamir
 from undersigned.errors import Malformed, Refused, UndersignedError
 from undersigned.protocol import entry as entries
 from undersigned.protocol import sealing
+from undersigned.protocol.exchange import read_message
 from undersigned.protocol.opening_list import read_opening_list
 from undersigned.trustee import exchange
 
@@ -303,7 +304,7 @@ def test_when_a_public_signatory_leaves_between_signing_and_opening_the_quorum_s
 
 
 def _lists_sent(table: Council) -> list[bytes]:
-    found = [exchange.read_message(data, letter=table.cast.letter) for data in table.host.relay.values()]
+    found = [read_message(data, letter=table.cast.letter) for data in table.host.relay.values()]
     return [message.payload for message in found if message.type == "list"]
 
 

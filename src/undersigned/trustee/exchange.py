@@ -1,51 +1,23 @@
-"""What trustees send one another between a freeze and an opening, through any relay. spec/exchange.md.
+"""What trustees' messages hold: shares sealed to one recipient, and lists cut into pieces. spec/exchange.md."""
 
-A message is JCS of {freeze, from, to, type, part, parts, payload, sig}; `to` is 0 for everybody.
-    shares   HPKE to the recipient's seal key of the tier: rows of u64 index || 1 || share(33), or u64 index || 0
-    list     a piece of an opening list's JCS bytes
-    sig      list_hash(32) || sig(64) over the opening, or abort, of that list
-"""
-
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
-import msgspec
-from msgspec import UNSET, Meta, UnsetType, field
-
-from undersigned.crypto import ed25519, hpke
-from undersigned.errors import Malformed, Refused, VerificationError
-from undersigned.protocol.encoding import Reader, from_jcs, to_jcs
-from undersigned.protocol.entry import Id, Part, Sig, Uint
+from undersigned.crypto import hpke
+from undersigned.errors import Malformed
+from undersigned.protocol.encoding import Reader
+from undersigned.protocol.exchange import Message
 from undersigned.protocol.letter import Letter
 from undersigned.protocol.sealing import SHARE_BYTES
 from undersigned.protocol.state import Frozen
 from undersigned.transparency.merkle import Tree, leaf_hash
 
-MAX_MESSAGE_BYTES = 256 * 1024
 PART_SHARES = 3_000
 PART_BYTES = 180_000
 
-MessageType: TypeAlias = Literal["shares", "list", "sig"]
-Number: TypeAlias = Annotated[int, Meta(ge=1, le=4_096)]
 Shares: TypeAlias = dict[int, bytes | None]
 T = TypeVar("T")
-
-
-class Message(Part, frozen=True, kw_only=True):
-    """One message, part `part` of `parts` counted from 1; `freeze` is the index of the freeze entry."""
-
-    freeze: Uint
-    from_: Id = field(name="from")
-    to: Annotated[int, Meta(ge=0, le=255)]
-    type: MessageType
-    part: Number
-    parts: Number
-    payload: bytes
-    sig: Sig | UnsetType = UNSET
-
-
-_DECODER = msgspec.json.Decoder(Message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,35 +48,6 @@ def channel(frozen: Frozen, *, letter: Letter, entry: bytes, tree: Tree, sender:
         sender=sender,
         recipient=recipient,
     )
-
-
-def sign_message(message: Message, *, sign: Callable[[bytes], bytes], letter: Letter) -> bytes:
-    """The bytes of a message under its sender's signature; Malformed when they are too many."""
-    signed = msgspec.structs.replace(message, sig=sign(message_to_sign(message, lid=letter.lid)))
-    data = to_jcs(signed)
-    _check_size(data)
-    return data
-
-
-def read_message(data: bytes, *, letter: Letter) -> Message:
-    """Read a message and check its sender. Malformed, Refused (no such trustee), VerificationError."""
-    _check_size(data)
-    message = from_jcs(_DECODER, data, what="a message between trustees")
-    if message.part > message.parts or not isinstance(message.sig, bytes):
-        raise Malformed("this is not a message between trustees: its part or its signature is missing")
-    if message.from_ not in letter.trustees:
-        raise Refused("this letter has no such trustee")
-    text = message_to_sign(message, lid=letter.lid)
-    try:
-        ed25519.verify(public_key=letter.trustees[message.from_].key, message=text, sig=message.sig)
-    except VerificationError:
-        raise VerificationError("the message is not signed by the trustee it names") from None
-    return message
-
-
-def message_to_sign(message: Message, *, lid: bytes) -> bytes:
-    """`"undersigned/v1/exchange-message"\\0 || lid || JCS(message without sig)`."""
-    return b"undersigned/v1/exchange-message\0" + lid + to_jcs(msgspec.structs.replace(message, sig=UNSET))
 
 
 def slices(rows: Sequence[T], size: int) -> list[Sequence[T]]:
@@ -151,8 +94,3 @@ def _rows(reader: Reader) -> Iterator[tuple[int, bytes | None]]:
             raise Malformed("the list of shares has a row that means nothing")
         seen.add(index)
         yield index, reader.take(SHARE_BYTES) if marker else None
-
-
-def _check_size(data: bytes) -> None:
-    if len(data) > MAX_MESSAGE_BYTES:
-        raise Malformed(f"a message between trustees has at most {MAX_MESSAGE_BYTES} bytes, and this one {len(data)}")

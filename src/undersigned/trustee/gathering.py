@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from undersigned.errors import Malformed, UndersignedError, VerificationError
 from undersigned.protocol import opening, sealing
+from undersigned.protocol.exchange import Message
 from undersigned.protocol.letter import Letter
 from undersigned.protocol.opening import Finding
 from undersigned.protocol.state import Frozen, Record
-from undersigned.trustee.exchange import Message, Shares
+from undersigned.trustee.exchange import Shares
 
 _LASTING = ("envelope", "box", "identity")
 

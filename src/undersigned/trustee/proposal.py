@@ -11,12 +11,13 @@ from undersigned.errors import Malformed, VerificationError
 from undersigned.protocol import entry as entries
 from undersigned.protocol import opening, rules
 from undersigned.protocol.entry import Withdrawal, encode_entry, message_to_sign
+from undersigned.protocol.exchange import Message
 from undersigned.protocol.letter import Letter
 from undersigned.protocol.opening import Finding
 from undersigned.protocol.opening_list import encode_opening_list, opening_list_hash, read_opening_list
 from undersigned.protocol.state import LetterState
 from undersigned.protocol.verification import verify_left
-from undersigned.trustee.exchange import Message, joined
+from undersigned.trustee.exchange import joined
 
 HASH_BYTES = 32
 

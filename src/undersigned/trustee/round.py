@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from undersigned.errors import Refused, UndersignedError
 from undersigned.protocol.entry import Withdrawal
+from undersigned.protocol.exchange import Message, MessageType, read_message, sign_message
 from undersigned.protocol.state import Frozen, Record, Round
 from undersigned.trustee import exchange
 from undersigned.trustee.desk import Desk
-from undersigned.trustee.exchange import Message, Shares
+from undersigned.trustee.exchange import Shares
 from undersigned.trustee.gathering import Gathering
 from undersigned.trustee.proposal import Proposal, left_by, propose, sigs_for
 from undersigned.trustee.status import Status, count, trustees
@@ -148,7 +149,7 @@ class RoundWork:
         found, strange = [], 0
         for data in self._desk.host.messages(self._frozen.index, to):
             try:
-                message = exchange.read_message(data, letter=self._desk.letter)
+                message = read_message(data, letter=self._desk.letter)
             except UndersignedError:
                 strange += 1
             else:
@@ -159,7 +160,7 @@ class RoundWork:
             )
         return found
 
-    def _say(self, type_: exchange.MessageType, payload: bytes, *, to: int = 0, part: int = 1, parts: int = 1) -> None:
+    def _say(self, type_: MessageType, payload: bytes, *, to: int = 0, part: int = 1, parts: int = 1) -> None:
         message = Message(
             freeze=self._frozen.index,
             from_=self._desk.trustee,
@@ -169,7 +170,7 @@ class RoundWork:
             parts=parts,
             payload=payload,
         )
-        self._desk.host.send(exchange.sign_message(message, sign=self._desk.keys.sign, letter=self._desk.letter))
+        self._desk.host.send(sign_message(message, sign=self._desk.keys.sign, letter=self._desk.letter))
 
     def _channel(self, *, sender: int, recipient: int) -> exchange.Channel:
         log = self._desk.log
