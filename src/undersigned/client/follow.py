@@ -49,6 +49,7 @@ class LogClient:
         self._checkpoint: Checkpoint | None = None
         self._lists: dict[bytes, bytes] = {}
         self._notes: set[str] = set()
+        self._was_head = 0
 
     @property
     def letter(self) -> Letter:
@@ -146,10 +147,15 @@ class LogClient:
     def _read_times(self, head: bytes) -> None:
         self._take_note(head)
         for name in get_json(self.source, "checkpoints").get("names", []):
-            newest = name.endswith(".last") and name.startswith(f"{self.checkpoint.size}.")
-            if name not in self._notes or newest:
+            if name not in self._notes or not self._is_final(name):
                 self._take_note(self.source.get(f"checkpoints/{name}"))
                 self._notes.add(name)
+        self._was_head = self.checkpoint.size
+
+    def _is_final(self, name: str) -> bool:
+        """Whether this kept note cannot change any more: heads that were current a refresh ago may be cosigned again."""
+        size, _, which = name.partition(".")
+        return which == "first" or int(size) < self._was_head
 
     def _take_note(self, data: bytes) -> None:
         checkpoint, note = open_checkpoint(data, self.letter.log_vkey)

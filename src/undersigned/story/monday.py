@@ -133,7 +133,8 @@ class Monday:
         self._second_thoughts(crowd, [one for one in honest if one.character.mode == "sealed"])
         self._leave(crowd, honest)
         self._twice(crowd, honest)
-        self._regret_and_dispute(crowd, [one for one in honest if one.character.mode == "public"])
+        staying = honest[self.size.of(8) :]
+        self._regret_and_dispute(crowd, [one for one in staying if one.character.mode == "public"])
         leaving = [one.right.attempt.key for one in honest[: self.size.of(8)]]
         crowd.wait_until(lambda state: all(state.records[key].withdrawn for key in leaving) and bool(state.removals))
 
@@ -164,12 +165,8 @@ class Monday:
         self.teller.say(f"{len(refusals)} try to sign twice: “{refusals[0]}”")
 
     def _regret_and_dispute(self, crowd: Crowd, public: list[Signatory]) -> None:
-        crowd.client.refresh()
-        state = crowd.client.state
-        living = [
-            one for one in public if one.character.class_id == 1 and not state.records[one.right.attempt.key].gone
-        ]
-        regretting, impostor = living[0], living[1]
+        state = crowd.client.refresh()
+        regretting, impostor = [one for one in public if one.character.class_id == 1][:2]
         words = "I deeply regret my part in Friday's vote. I will do everything I can to bring us together again."
         source, letter = crowd.client.source, crowd.client.letter
         signing.remark(regretting.seed, "regret", words, source=source, letter=letter, randbytes=secrets.token_bytes)
