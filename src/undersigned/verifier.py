@@ -3,8 +3,10 @@
 Pure: files come in as bytes by name, a policy of the reader's own as text. spec/verify.md.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from undersigned.errors import Malformed, UndersignedError, VerificationError
 from undersigned.protocol import blob as blobs
@@ -244,34 +246,33 @@ def _check_blobs(work: _Work) -> str:
         if sha256(data) != digest or digest not in expected:
             raise VerificationError("the dossier carries a blob that no living entry names")
         work.used.add(name)
-    for digest, (required, read) in expected.items():
+    for digest, readers in expected.items():
         kept = found.get(f"blobs/{digest.hex()}")
-        if kept is not None:
-            read(kept)
-        elif required:
-            raise VerificationError("a public signature stands without the name card it must have")
+        for required, read in readers:
+            if kept is not None:
+                read(kept)
+            elif required:
+                raise VerificationError("a public signature stands without the name card it must have")
     _read_names(work, found)
     return f"{len(found):,} name cards and statements match their entries and their registrars' certificates"
 
 
-def _expected_blobs(state: LetterState) -> dict[bytes, tuple[bool, Callable[[bytes], object]]]:
-    expected: dict[bytes, tuple[bool, Callable[[bytes], object]]] = {}
+def _expected_blobs(state: LetterState) -> dict[bytes, list[tuple[bool, Callable[[bytes], object]]]]:
+    """By hash: for each living entry that names the blob, whether it must be here, and how it is read."""
+    expected: dict[bytes, list[tuple[bool, Callable[[bytes], object]]]] = defaultdict(list)
     for record in state.by_index.values():
-        if record.mode == "public" and record.withdrawn is None and record.removed is None and record.blob:
+        if record.mode == "public" and not record.gone and record.blob:
             class_id, key = record.entry.class_, record.entry.key
-
-            def read(data: bytes, class_id: int = class_id, key: bytes = key) -> object:
-                return blobs.verify_public_blob(data, letter=state.letter, class_id=class_id, key=key)
-
+            read = partial(blobs.verify_public_blob, letter=state.letter, class_id=class_id, key=key)
             required = not (record.disputed or state.is_late(record.index))
-            expected[record.blob] = (required, read)
+            expected[record.blob].append((required, read))
     for _, statement in state.statements.values():
-        expected[statement.blob] = (False, blobs.read_statement)
+        expected[statement.blob].append((False, blobs.read_statement))
     for _, remark in state.remarks:
         if not state.records[remark.key].gone:
-            expected[remark.blob] = (False, blobs.read_remark)
+            expected[remark.blob].append((False, blobs.read_remark))
     for _, confirmation in state.confirmations:
-        expected[confirmation.blob] = (False, blobs.read_confirmation)
+        expected[confirmation.blob].append((False, blobs.read_confirmation))
     return expected
 
 
@@ -279,7 +280,7 @@ def _read_names(work: _Work, found: Mapping[str, bytes]) -> None:
     assert work.state is not None
     for record in work.state.by_index.values():
         data = found.get(f"blobs/{record.blob.hex()}") if record.blob and record.mode == "public" else None
-        if data is not None and not record.disputed:
+        if data is not None and not (record.gone or record.disputed):
             work.names[record.index] = blobs.read_public_blob(data)
 
 
@@ -291,9 +292,10 @@ def _check_openings(work: _Work) -> str:
         if name not in names:
             raise VerificationError("the dossier opens a name that no opening lists, or that has left")
     for name, index in names.items():
-        if name not in work.files:
+        if name in work.files:
+            _check_opened(work, index, work.files[name])
+        elif not work.state.by_index[index].disputed:
             raise VerificationError(f"the name listed at index {index} was never published by the trustees")
-        _check_opened(work, index, work.files[name])
     work.used |= set(names)
     rounds = len(work.state.rounds)
     return f"{len(opened):,} names in {rounds} openings, each by its own key, with its certificates"

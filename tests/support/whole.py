@@ -1,5 +1,6 @@
 """A small letter to which everything happens that can happen to a letter: each kind of entry is in its log."""
 
+from copy import copy
 from functools import lru_cache
 
 from msgspec import UNSET
@@ -9,6 +10,7 @@ from undersigned.protocol import blob as blobs
 from undersigned.protocol import entry as entries
 from undersigned.protocol.encoding import sha256, to_jcs
 from undersigned.protocol.letter import text_hash
+from undersigned.transparency.merkle import Tree, leaf_hash
 
 DAY = 24 * 3600
 DEADLINE = START + 40 * DAY
@@ -131,3 +133,12 @@ def said(
     )
     statement = entries.Statement(id=number, type=about, blob=sha256(blob))
     return log.cast.sign(statement, log.cast.organizer), blob
+
+
+def forged(log: MemoryLog, data: list[bytes], *, at: int, names: list[str] | None = None) -> dict[str, bytes]:
+    """The dossier a host would give out after `data`, unasked, became its log; `names`: the witnesses that help it."""
+    lie = copy(log)
+    lie.log, lie.tree = list(data), Tree(leaf_hash(one) for one in data)
+    lie.checkpoints = {name: note for name, note in log.checkpoints.items() if int(name.split(".")[0]) <= len(data)}
+    lie.witness(at, names=names)
+    return lie.dossier()
