@@ -19,7 +19,11 @@ from undersigned.protocol.opening_list import Dropped, OpeningList
 
 @dataclass(slots=True, kw_only=True)
 class Record:
-    """One signature as the log stands now; `changed` is the index of it or of its latest condition entry."""
+    """One signature as the log stands now.
+
+    `changed` is the index of it or of its latest condition entry (whose blob is its blob); `chosen` of the latest
+    entry by which the signatory chose to stand: those two, or a consent.
+    """
 
     index: int
     entry: Signature
@@ -28,6 +32,7 @@ class Record:
     blob: bytes | None
     texts: frozenset[bytes]
     changed: int
+    chosen: int
     withdrawn: int | None = None
     removed: int | None = None
     dropped: int | None = None
@@ -159,12 +164,12 @@ class LetterState:
         return self.standing(a) >= a and any(people for asked, people in self.waiting.items() if asked <= a)
 
     def frozen_set(self, tier: int, since: int) -> frozenset[int]:
-        """Whom a freeze of this tier would fix: unopened, effective, with t <= a, unchanged since size `since`."""
+        """Whom a freeze of this tier would fix: unopened, effective, with t <= a, who chose so before size `since`."""
         a = self.letter.at_least(tier)
         return frozenset(
             record.index
             for record in self.effective()
-            if record.hidden and record.changed < since and self.condition_of(record) <= a
+            if record.hidden and record.chosen < since and self.condition_of(record) <= a
         )
 
     def support(self, members: Iterable[int]) -> Counter[int]:
@@ -214,6 +219,7 @@ class LetterState:
             blob=None if entry.blob is UNSET else entry.blob,
             texts=frozenset([entry.text_hash]),
             changed=index,
+            chosen=index,
         )
         self.records[entry.key] = self.by_index[index] = record
         self.ever[entry.class_] += 1
@@ -225,9 +231,11 @@ class LetterState:
         match entry:
             case entries.Consent():
                 record.texts |= {entry.text_hash}
+                record.chosen = index
             case entries.Condition():
                 record.mode = "sealed" if entry.tier else "public"
-                record.tier, record.blob, record.changed = entry.tier, entry.blob, index
+                record.tier, record.blob = entry.tier, entry.blob
+                record.changed = record.chosen = index
                 self.missing.discard(record.index)
             case entries.Withdrawal():
                 if not record.gone:
