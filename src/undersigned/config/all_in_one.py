@@ -9,7 +9,7 @@ from undersigned.config.hosting import HostFolder, make_registrar, over_http, re
 from undersigned.config.views import LocalViews, RemoteViews
 from undersigned.log.room import LogRoom
 from undersigned.protocol.letter import Letter
-from undersigned.registrar.asgi import RegistrarRoom
+from undersigned.registrar.asgi import HOUSEKEEPING_SECONDS, RegistrarRoom
 from undersigned.registrar.office import EntryAt, Submit
 from undersigned.site.asgi import SiteRoom
 from undersigned.web import Answer, Request, Router, json_answer
@@ -84,13 +84,17 @@ def _in_process(log: LogRoom) -> tuple[Submit, EntryAt]:
 
 
 async def _watch_closings(log: LogRoom, registrar: RegistrarRoom) -> None:
-    """Tell the registrar when a letter closed, so that it forgets in time."""
-    told: set[bytes] = set()
+    """Tell the registrar when a letter closed, and call it to keep house when it is time to forget."""
+    due: dict[bytes, float] = {}
     while True:
+        now = time.time()
         for letter in log.letters():
-            if letter.lid not in told and log.state(letter.slug).closed is not None:
-                registrar.closed_at(letter.lid, int(time.time()))
-                told.add(letter.lid)
+            if letter.lid not in due and log.state(letter.slug).closed is not None:
+                registrar.closed_at(letter.lid, int(now))
+                due[letter.lid] = now + letter.publication.forget_seconds + 1
+            elif now >= due.get(letter.lid, now + 1):
+                due[letter.lid] = now + HOUSEKEEPING_SECONDS
+                await registrar.housekeep()
         await asyncio.sleep(WATCH_SECONDS)
 
 
