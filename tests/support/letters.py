@@ -293,10 +293,12 @@ class MemoryLog:
 
     def append(self, data: bytes, blob: bytes | None = None, *, listed: OpeningList | None = None) -> int:
         """Check and take the next entry with what lies beside it; its index."""
+        lists = {}
         if listed is not None:
             encoded = encode_opening_list(listed)
-            self.lists[opening_list_hash(encoded)] = encoded
-        replay(self.state, [data], lists=self.lists)
+            lists[opening_list_hash(encoded)] = encoded
+        replay(self.state, [data], lists={**self.lists, **lists})
+        self.lists |= lists
         entry = entries.decode_entry(data)
         if blob is not None:
             sealed = (isinstance(entry, entries.Signature) and entry.mode == "sealed") or (
