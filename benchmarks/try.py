@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import click
+
 from _bench import options, report
 
 SECONDS, MEGABYTES = 60.0, 500.0

@@ -56,6 +56,8 @@ def _brief(view: LetterView, shown: Figures) -> str:
     parts += [f"{shown.sealed:,} under seal"] if shown.sealed else []
     parts += [f"{shown.opened:,} opened from under seal"] if shown.opened else []
     apart = f" {shown.anonymous:,} more sign anonymously and are counted apart." if shown.anonymous else ""
+    uncounted = sum(item.named for item in shown.classes if not item.counts)
+    apart += f" {uncounted:,} are in classes that are shown and not counted." if uncounted else ""
     left = f" {shown.withdrawn:,} have withdrawn." if shown.withdrawn else ""
     shares = "".join(
         f" {item.signatures:,} of {item.eligible:,} {_text(item.name.lower())} (eligible by {_text(item.source)})."
