@@ -173,4 +173,4 @@ def test_entries_that_the_rules_refuse_stop_a_trustee_for_good(table: Council) -
     table.log._take(table.cast.sign(entries.Reached(tier=2), table.cast.log))
     table.log.witness(START)
     refuses(table, "the condition of this tier does not hold")
-    refuses(table, "rules refuse")
+    refuses(table, "the condition of this tier does not hold")

@@ -8,7 +8,7 @@ import httpx
 
 from support.log_rooms import SLUG, Place, make_reachable_letter
 from support.trustees import keys_of
-from undersigned.client.source import _refusal
+from undersigned.client.source import refusal
 from undersigned.protocol import entry as entries
 from undersigned.trustee.opening import Trustee
 from undersigned.trustee.status import Status
@@ -31,7 +31,7 @@ class PlaceSource:
         answer: httpx.Response = asyncio.run_coroutine_threadsafe(asked, self.loop).result()
         if answer.is_success:
             return answer.content
-        raise _refusal(answer)
+        raise refusal(answer.status_code, answer.content)
 
 
 class Table:

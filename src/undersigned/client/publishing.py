@@ -3,6 +3,7 @@
 import time
 from base64 import b64decode
 from dataclasses import dataclass
+from typing import Any
 
 from undersigned.client.signing import sign_entry, submit
 from undersigned.client.source import HttpSource, Source, b64, get_json, post_json, unb64
@@ -56,12 +57,12 @@ def publish(draft: Draft, *, source: HttpSource, organizer: bytes) -> Letter:
     host = ask_host(source)  # 1
     classes = [_registration(number, item) for number, item in enumerate(draft.classes, 1)]
     made = post_json(source, "r/letters", {"slug": draft.slug, "classes": classes})  # 2
-    issuers = {int(number): unb64(spki) for number, spki in made["issuers"].items()}
+    issuers = _read_issuers(made, draft)
     publication = make_publication(draft, host=host, issuers=issuers, organizer=organizer)
     data = sign_publication(publication, seed=organizer)  # 3
     letter = Letter.from_entry(data)
     post_json(source, "letters", {"entry": b64(data)})  # 4
-    post_json(source, f"r/letters/{made['draft']}/publication", {"entry": b64(data)})  # 5
+    post_json(source, f"r/letters/{made.get('draft')}/publication", {"entry": b64(data)})  # 5
     return letter
 
 
@@ -145,8 +146,17 @@ def _registration(number: int, item: DraftClass) -> dict[str, object]:
     }
 
 
+def _read_issuers(made: dict[str, Any], draft: Draft) -> dict[int, bytes]:
+    """The registrar's issuer key (SPKI) of each class by number."""
+    found = made.get("issuers")
+    numbers = range(1, len(draft.classes) + 1)
+    if not isinstance(found, dict) or set(found) != {str(number) for number in numbers}:
+        raise Malformed("the registrar did not make one issuer key for each class")
+    return {number: unb64(found[str(number)]) for number in numbers}
+
+
 def _namespace(draft: Draft) -> str:
-    """One for the whole letter, so that nobody gets two tokens through two classes: addresses where any class has them."""
+    """One for the whole letter, so that two classes give nobody two tokens: addresses where any class has them."""
     return "mail" if any("e-mail" in item.attesters or "open" in item.attesters for item in draft.classes) else "roster"
 
 

@@ -5,6 +5,7 @@ Nothing is said to a host that could tie the token's request to the entry, and w
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from unicodedata import normalize
 
 import msgspec
 from msgspec import UNSET
@@ -87,12 +88,12 @@ def begin_attempt(
     title: str = "",
     randbytes: RandBytes,
 ) -> Attempt:
-    """Make a fresh key, a card and one blinded message for each issuer of the class. Malformed for a bad name."""
+    """Make a fresh key, a card in NFC and a blinded message for each issuer of the class. Malformed for a bad name."""
     if class_id not in letter.issuing:
         raise Refused("this letter has no such class of signatories")
     card = None
     if mode != "anonymous":
-        card = blobs.Card(name=name, title=title, salt=randbytes(32))
+        card = blobs.Card(name=normalize("NFC", name), title=normalize("NFC", title), salt=randbytes(32))
         blobs.check_card(card)
     seed = randbytes(32)
     message = tokens.token_message(lid=letter.lid, class_id=class_id, key=ed25519.public_key(seed))

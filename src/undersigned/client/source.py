@@ -10,7 +10,13 @@ from undersigned.errors import Malformed, Refused, Unavailable, UndersignedError
 
 SECONDS = 20.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
-_ERRORS: dict[int, type[UndersignedError]] = {400: Malformed, 409: Refused, 422: VerificationError}
+_ERRORS: dict[int, type[UndersignedError]] = {
+    400: Malformed,
+    403: Refused,
+    409: Refused,
+    413: Malformed,
+    422: VerificationError,
+}
 
 
 class NotThere(Unavailable):
@@ -28,10 +34,20 @@ class Source(Protocol):
 
 
 class HttpSource:
-    """A source over HTTP below `base`, such as `http://127.0.0.1:8000/l/board`. No cookies, no redirects."""
+    """A source over HTTP below `base`, such as `http://127.0.0.1:8000/l/board`. No cookies, no redirects.
 
-    def __init__(self, base: str, *, bearer: str | None = None, client: httpx.Client | None = None) -> None:
-        self.base = base.rstrip("/")
+    An answer longer than `at_most` bytes is not read to its end, but refused as Malformed.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        *,
+        bearer: str | None = None,
+        client: httpx.Client | None = None,
+        at_most: int = MAX_ANSWER_BYTES,
+    ) -> None:
+        self.base, self._at_most = base.rstrip("/"), at_most
         headers = {"user-agent": "undersigned"}
         if bearer:
             headers["authorization"] = f"Bearer {bearer}"
@@ -48,37 +64,49 @@ class HttpSource:
 
     def below(self, path: str) -> "HttpSource":
         """The same connection, one or more steps further down."""
-        found = HttpSource(f"{self.base}/{path}", client=self._client)
+        found = HttpSource(f"{self.base}/{path}", client=self._client, at_most=self._at_most)
         found._headers = self._headers
         return found
 
     def _ask(self, method: str, path: str, body: bytes | None) -> bytes:
         url = f"{self.base}/{path}" if path else self.base
         try:
-            answer = self._client.request(method, url, content=body, headers=self._headers)
+            with self._client.stream(method, url, content=body, headers=self._headers) as answer:
+                data = self._read(answer)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unavailable(f"the host cannot be reached ({type(error).__name__}): try again later") from None
         if answer.is_success:
-            return answer.content
-        raise _refusal(answer)
+            return data
+        raise refusal(answer.status_code, data)
+
+    def _read(self, answer: httpx.Response) -> bytes:
+        data = bytearray()
+        for part in answer.iter_bytes():
+            data += part
+            if len(data) > self._at_most:
+                raise Malformed(f"the host answered with more than {self._at_most:,} bytes")
+        return bytes(data)
 
 
-def post_json(source: Source, path: str, value: object) -> Any:
-    """POST JSON, read JSON."""
+def post_json(source: Source, path: str, value: object) -> dict[str, Any]:
+    """POST JSON, read a JSON object."""
     return read_json(source.post(path, json.dumps(value).encode()))
 
 
-def get_json(source: Source, path: str) -> Any:
-    """GET JSON."""
+def get_json(source: Source, path: str) -> dict[str, Any]:
+    """GET a JSON object."""
     return read_json(source.get(path))
 
 
-def read_json(data: bytes) -> Any:
-    """The host's JSON; Malformed."""
+def read_json(data: bytes) -> dict[str, Any]:
+    """The host's JSON object; Malformed."""
     try:
-        return json.loads(data)
+        found = json.loads(data)
     except (ValueError, RecursionError):
         raise Malformed("the host answered something that is not JSON") from None
+    if not isinstance(found, dict):
+        raise Malformed("the host answered JSON that is not an object")
+    return found
 
 
 def b64(data: bytes) -> str:
@@ -89,18 +117,21 @@ def b64(data: bytes) -> str:
 def unb64(text: object) -> bytes:
     """Bytes from standard padded base64 that re-encodes to itself; Malformed."""
     try:
-        data = b64decode(str(text), validate=True)
+        data = b64decode(text, validate=True) if isinstance(text, str) else None
     except ValueError:
-        raise Malformed("the host answered something that is not base64") from None
+        data = None
+    if data is None:
+        raise Malformed("the host answered something that is not base64")
     if b64encode(data).decode() != text:
         raise Malformed("the host answered base64 that is not canonical")
     return data
 
 
-def _refusal(answer: httpx.Response) -> UndersignedError:
-    kind = NotThere if answer.status_code == 404 else _ERRORS.get(answer.status_code, Unavailable)
+def refusal(status: int, body: bytes) -> UndersignedError:
+    """What an answer's HTTP status and problem+json say, as one printable line."""
+    kind = NotThere if status == 404 else _ERRORS.get(status, Unavailable)
     try:
-        detail = str(json.loads(answer.content)["detail"])
-    except (ValueError, KeyError, TypeError):
-        detail = f"the host answered with status {answer.status_code}"
-    return kind(detail[:500])
+        detail = str(json.loads(body)["detail"])[:500]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        detail = f"the host answered with status {status}"
+    return kind("".join(one if one.isprintable() else " " for one in detail))
