@@ -21,7 +21,7 @@ from undersigned.protocol.letter import Letter
 from undersigned.protocol.opening import check_open_key
 from undersigned.protocol.replay import begin, replay
 from undersigned.protocol.sealing import open_box, read_envelope
-from undersigned.protocol.state import LetterState
+from undersigned.protocol.state import LetterState, Record
 from undersigned.transparency import merkle
 from undersigned.transparency.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
 from undersigned.transparency.note import parse_note
@@ -75,6 +75,7 @@ class _Work:
     used: set[str] = field(default_factory=lambda: {"checkpoint", "README"})
     letter: Letter | None = None
     log: list[bytes] = field(default_factory=list)
+    tree: merkle.Tree = field(default_factory=merkle.Tree)
     checkpoint: Checkpoint | None = None
     times: time_rules.WitnessTimes = field(default_factory=time_rules.WitnessTimes)
     state: LetterState | None = None
@@ -151,26 +152,26 @@ def _check_head(work: _Work) -> str:
 
 def _check_tree(work: _Work) -> str:
     assert work.checkpoint is not None
-    tree = tile_files(work.log)
-    for path, data in tree.items():
+    work.tree = merkle.Tree([merkle.leaf_hash(data) for data in work.log])
+    tiles = tile_files(work.log, work.tree)
+    for path, data in tiles.items():
         if work.files.get(path) != data:
             raise VerificationError(f"{path} is not what the entries give")
-    work.used |= set(tree)
-    root = merkle.root_hash(merkle.leaf_hash(data) for data in work.log)
+    work.used |= set(tiles)
+    root = work.tree.root()
     if root != work.checkpoint.root_hash:
         raise VerificationError("the entries do not give the root hash of the checkpoint")
-    return f"all entries and {len(tree):,} tiles give root {root.hex()[:16]}…"
+    return f"all entries and {len(tiles):,} tiles give root {root.hex()[:16]}…"
 
 
 def _check_witnesses(work: _Work) -> str:
     assert work.letter is not None
     notes = {name: data for name, data in work.files.items() if name.startswith("checkpoints/")}
-    tree = merkle.Tree([merkle.leaf_hash(data) for data in work.log])
     for name, data in notes.items():
         checkpoint, _ = open_checkpoint(data, work.letter.log_vkey)
         if name not in (f"checkpoints/{checkpoint.size}.first", f"checkpoints/{checkpoint.size}.last"):
             raise VerificationError("a kept checkpoint lies under another size than its own")
-        if checkpoint.size > tree.size or tree.root(checkpoint.size) != checkpoint.root_hash:
+        if checkpoint.size > work.tree.size or work.tree.root(checkpoint.size) != checkpoint.root_hash:
             raise VerificationError("a kept checkpoint shows another history than the log: this letter was forked")
     work.used |= set(notes)
     every = [work.files["checkpoint"], *notes.values()]
@@ -239,7 +240,7 @@ def _check_times(work: _Work) -> str:
 def _check_blobs(work: _Work) -> str:
     assert work.letter is not None
     assert work.state is not None
-    expected = _expected_blobs(work.state)
+    expected = _expected_blobs(work)
     found = dict(_hashed(work, "blobs/"))
     for name, data in found.items():
         digest = bytes.fromhex(name[6:])
@@ -253,19 +254,18 @@ def _check_blobs(work: _Work) -> str:
                 read(kept)
             elif required:
                 raise VerificationError("a public signature stands without the name card it must have")
-    _read_names(work, found)
     return f"{len(found):,} name cards and statements match their entries and their registrars' certificates"
 
 
-def _expected_blobs(state: LetterState) -> dict[bytes, list[tuple[bool, Callable[[bytes], object]]]]:
+def _expected_blobs(work: _Work) -> dict[bytes, list[tuple[bool, Callable[[bytes], object]]]]:
     """By hash: for each living entry that names the blob, whether it must be here, and how it is read."""
+    assert work.state is not None
+    state = work.state
     expected: dict[bytes, list[tuple[bool, Callable[[bytes], object]]]] = defaultdict(list)
     for record in state.by_index.values():
         if record.mode == "public" and not record.gone and record.blob:
-            class_id, key = record.entry.class_, record.entry.key
-            read = partial(blobs.verify_public_blob, letter=state.letter, class_id=class_id, key=key)
             required = not (record.disputed or state.is_late(record.index))
-            expected[record.blob].append((required, read))
+            expected[record.blob].append((required, partial(_read_card, work, record)))
     for _, statement in state.statements.values():
         expected[statement.blob].append((False, blobs.read_statement))
     for _, remark in state.remarks:
@@ -276,12 +276,12 @@ def _expected_blobs(state: LetterState) -> dict[bytes, list[tuple[bool, Callable
     return expected
 
 
-def _read_names(work: _Work, found: Mapping[str, bytes]) -> None:
-    assert work.state is not None
-    for record in work.state.by_index.values():
-        data = found.get(f"blobs/{record.blob.hex()}") if record.blob and record.mode == "public" else None
-        if data is not None and not (record.gone or record.disputed):
-            work.names[record.index] = blobs.read_public_blob(data)
+def _read_card(work: _Work, record: Record, data: bytes) -> None:
+    assert work.letter is not None
+    entry = record.entry
+    blob = blobs.verify_public_blob(data, letter=work.letter, class_id=entry.class_, key=entry.key)
+    if not record.disputed:
+        work.names[record.index] = blob
 
 
 def _check_openings(work: _Work) -> str:

@@ -37,7 +37,9 @@ def record_of(person=PERSON, data: bytes = DATA, *, tier: int = 2) -> Record:
     entry = Signature(
         text_hash=bytes(32), class_=1, mode="sealed", tier=tier, key=person.key, tokens=[], blob=sha256(data)
     )
-    return Record(index=9, entry=entry, mode="sealed", tier=tier, blob=sha256(data), texts=frozenset(), changed=9, chosen=9)
+    return Record(
+        index=9, entry=entry, mode="sealed", tier=tier, blob=sha256(data), texts=frozenset(), changed=9, chosen=9
+    )
 
 
 SHARES = {trustee: share_of(trustee) for trustee in LETTER.trustees}

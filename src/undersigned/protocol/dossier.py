@@ -38,9 +38,10 @@ def build_dossier(
     return files
 
 
-def tile_files(entries: Sequence[bytes]) -> dict[str, bytes]:
-    """All tiles and entry bundles of a log with just these entries, by C2SP path."""
-    tree = merkle.Tree([merkle.leaf_hash(entry) for entry in entries])
+def tile_files(entries: Sequence[bytes], tree: merkle.Tree | None = None) -> dict[str, bytes]:
+    """All tiles and entry bundles of a log with just these entries, by C2SP path; `tree` is theirs, where known."""
+    if tree is None:
+        tree = merkle.Tree([merkle.leaf_hash(entry) for entry in entries])
     found = {}
     for tile in tiles.layout(len(entries)):
         found[tiles.tile_path(tile.level, tile.index, tile.width)] = tiles.tile_bytes(tree, tile)
