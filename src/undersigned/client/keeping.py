@@ -14,7 +14,8 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write a private file (0600): to a temporary file, fsync, rename; the old one stays until the new one is whole."""
     temporary = path.with_name(path.name + ".new")
     try:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        temporary.unlink(missing_ok=True)
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

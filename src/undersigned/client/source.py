@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64decode, b64encode
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Protocol
 
 import httpx
@@ -53,6 +54,7 @@ class HttpSource:
             headers["authorization"] = f"Bearer {bearer}"
         self._headers = headers
         self._client = client or httpx.Client(timeout=SECONDS, follow_redirects=False, trust_env=False)
+        self._client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))  # else a host could join requests
 
     def get(self, path: str) -> bytes:
         """GET `base/path`."""
