@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from undersigned import verifier
+from undersigned import evidence, verifier
 from undersigned.client.keeping import load_receipt, read_whole
 from undersigned.client.source import HttpSource
 from undersigned.errors import Malformed, Unavailable
@@ -31,12 +31,15 @@ MAX_DOSSIER_BYTES = 16 * 1024**3
 @click.option("--lid", help="The letter it must be: its 64 hex digits, from page, receipt or press kit.")
 @click.option("--json", "as_json", is_flag=True, help="The verdict for machines, on standard output.")
 def verify(where: str, policy: Path | None, lid: str | None, as_json: bool) -> None:
-    """Recount a letter from its dossier and check everything a file can show.
+    """Recount a letter from its dossier and check everything a file can show; or say what evidence proves.
 
     Exit code 0: everything holds; 1: a check failed, or the file is malformed; 3: it could not be checked.
     """
-    chosen = _read_policy(policy)
+    chosen = read_policy(policy)
     wanted = _read_lid(lid)
+    if is_evidence(where):
+        show_evidence(Path(where), policy=chosen, lid=wanted, as_json=as_json)
+        return
     try:
         files = read_files(where)
     except Malformed as refusal:
@@ -57,7 +60,7 @@ def verify(where: str, policy: Path | None, lid: str | None, as_json: bool) -> N
 def receipt(file: Path, policy: Path | None, as_json: bool) -> None:
     """Check one receipt: the letter inside it, the signature, the promise and, once there, the proof."""
     kept = load_receipt(file)
-    letter, checkpoint = verify_receipt(kept, policy=_read_policy(policy))
+    letter, checkpoint = verify_receipt(kept, policy=read_policy(policy))
     entry = signature_of(kept)
     if as_json:
         told = {
@@ -91,6 +94,36 @@ def read_files(where: str) -> dict[str, bytes]:
     if path.is_dir():
         return _read_directory(path)
     return read_zip(read_whole(path, what="a dossier", at_most=MAX_DOSSIER_BYTES))
+
+
+def is_evidence(where: str) -> bool:
+    """Whether this is a file of evidence: JSON, where a dossier is a ZIP."""
+    path = Path(where)
+    return path.is_file() and _first_byte(path) == b"{"
+
+
+def _first_byte(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(1)
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be read: {error.strerror}") from None
+
+
+def show_evidence(path: Path, *, policy: Policy | None, lid: bytes | None, as_json: bool) -> None:
+    """Say what a file of evidence proves. Malformed or VerificationError when it proves nothing."""
+    data = read_whole(path, what="evidence", at_most=evidence.MAX_EVIDENCE_BYTES)
+    found = evidence.check_evidence(evidence.read_evidence(data), policy=policy, lid=lid)
+    letter = found.letter
+    if as_json:
+        named = {"lid": letter.lid.hex(), "title": letter.publication.title, "origin": letter.origin}
+        told = {"ok": True, "evidence": found.kind, "verdict": found.sentence, "letter": named}
+        click.echo(json.dumps(told | {"details": list(found.details)}, ensure_ascii=False, indent=2))
+        return
+    click.echo(f"{letter.publication.title}\nlid {letter.lid.hex()}\norigin {letter.origin}\n")
+    for line in found.details:
+        click.echo(f"   - {line}")
+    click.echo(f"\nThis evidence holds against the letter's host: {found.sentence}.")
 
 
 def _read_directory(path: Path) -> dict[str, bytes]:
@@ -146,15 +179,20 @@ def _show_figures(verdict: Verdict, console: Console) -> None:
     assert verdict.figures is not None
     shown = verdict.figures
     table = Table(title="Classes", title_justify="left", box=None, pad_edge=False)
-    for heading in ("class", "named", "anonymous", "signatures", "tokens issued", "eligible", "share", "by source"):
-        table.add_column(heading, justify="left" if heading in ("class", "by source") else "right")
+    for heading in ("class", "named", "anonymous", "signatures", "tokens", "eligible", "share"):
+        table.add_column(heading, justify="left" if heading == "class" else "right")
     for item in shown.classes:
         share = f"{100 * item.signatures / item.eligible:.1f} %" if item.eligible else "–"
-        name = Text(item.name + ("" if item.counts else " (not counted)"))
+        name = Text(item.name + ("" if item.counts else "*"))
         row = (item.named, item.anonymous, item.signatures, item.issued)
         eligible = f"{item.eligible:,}" if item.eligible else "–"
-        table.add_row(name, *(f"{number:,}" for number in row), eligible, share, Text(item.source))
+        table.add_row(name, *(f"{number:,}" for number in row), eligible, share)
     console.print(table)
+    for item in shown.classes:
+        if item.source:
+            console.print(Text(f"eligible, {item.name}: {item.source}", style="dim"))
+    if not all(item.counts for item in shown.classes):
+        console.print(Text("* shown, and not counted", style="dim"))
     console.print()
     table = Table(title="The ladder", title_justify="left", box=None, pad_edge=False)
     for heading in ("tier", "at least", "would stand", "reached", "opened", "still sealed"):
@@ -245,7 +283,8 @@ def figures_json(verdict: Verdict) -> dict[str, object]:
     }
 
 
-def _read_policy(path: Path | None) -> Policy | None:
+def read_policy(path: Path | None) -> Policy | None:
+    """The policy in a file, None without one. Malformed, Unavailable."""
     if path is None:
         return None
     try:
