@@ -124,9 +124,21 @@ def check_text_fields(fields: TextFields) -> None:
     texts.check_line(fields.addressee, what="addressee")
     if fields.pledge:
         texts.check_text(fields.pledge, what="pledge", at_most=4096)
-    if not _LANGUAGE.fullmatch(fields.language):
-        raise Malformed("the language must be a tag such as en, de or pt-BR")
+    check_language(fields.language)
     _check_demands(fields.demands)
+
+
+def check_language(tag: str) -> None:
+    """Malformed unless it looks like a BCP 47 language tag."""
+    if not _LANGUAGE.fullmatch(tag):
+        raise Malformed("the language must be a tag such as en, de or pt-BR")
+
+
+def check_quorum(n: int, k: int) -> None:
+    """Malformed unless k of n trustees can be a quorum; no trustees go with a quorum of 0."""
+    fits = (k == n) if n <= 1 else (2 <= k <= n <= 9 and (k < n or n == 2))
+    if not fits:
+        raise Malformed("the quorum must be at least 2 of at most 9 trustees, and fewer than all of them above 2")
 
 
 def _check_demands(demands: Sequence[Demand]) -> None:
@@ -189,15 +201,9 @@ def _check_sealing(publication: Publication, policy: Policy) -> None:
     if levels != sorted(set(levels)) or (levels and levels[0] < 1):
         raise Malformed("each tier must ask for more than the one before")
     trustees = _by_id(publication.trustees, what="trustee")
-    _check_quorum(len(trustees), publication.quorum)
+    check_quorum(len(trustees), publication.quorum)
     if "sealed" in publication.modes and not (levels and trustees and policy.has_quorum):
         raise Malformed("sealed signing needs tiers, trustees and a witness quorum of at least one")
-
-
-def _check_quorum(n: int, k: int) -> None:
-    fits = (k == n) if n <= 1 else (2 <= k <= n <= 9 and (k < n or n == 2))
-    if not fits:
-        raise Malformed("the quorum must be at least 2 of at most 9 trustees, and fewer than all of them above 2")
 
 
 def _by_id(parties: Sequence[Party], *, what: str) -> dict[int, Party]:
