@@ -9,14 +9,23 @@ import click
 
 from undersigned.client import signing
 from undersigned.client.follow import LogClient
-from undersigned.client.keeping import load_attempt, load_receipt, save_attempt, save_receipt
+from undersigned.client.keeping import load_attempt, load_receipt, save_attempt, save_receipt, write_whole
 from undersigned.client.publishing import text_of
 from undersigned.client.signing import Attempt, Proof
 from undersigned.client.source import HttpSource, NotThere, post_json
+from undersigned.crypto import ed25519
 from undersigned.errors import Refused
-from undersigned.protocol.entry import Mode
+from undersigned.protocol.entry import Mode, Withdrawal
 from undersigned.protocol.letter import Letter
-from undersigned.protocol.receipt import Receipt, Secret, lock_secret, signature_of, unlock_card, unlock_secret
+from undersigned.protocol.receipt import (
+    Receipt,
+    Secret,
+    lock_secret,
+    receipt_letter,
+    signature_of,
+    unlock_card,
+    unlock_secret,
+)
 
 _PASSPHRASE = click.option(
     "--passphrase",
@@ -54,10 +63,10 @@ def place_of(url: str) -> _Place:
 @click.option("--class", "class_id", type=int, default=1, show_default=True, help="The class you belong to.")
 @click.option("--name", help="Your name as the letter will print it.")
 @click.option("--title", help="Your role, may be empty.")
-@click.option("--code", help="Your roster code.")
+@click.option("--code", help="Your roster code; - asks for it, so that no shell remembers it.")
 @click.option("--mail", help="Your address: a code is sent to it.")
 @click.option("--receipt", "path", type=click.Path(path_type=Path), help="Where to keep the receipt.")
-@click.option("--wait", default=30, show_default=True, help="Seconds to wait for the proof of inclusion.")
+@click.option("--wait", default=90, show_default=True, help="Seconds to wait for the proof of inclusion.")
 @click.option("--yes", is_flag=True, help="Do not ask: the text was read elsewhere.")
 @_PASSPHRASE
 def sign(
@@ -79,6 +88,8 @@ def sign(
     client = LogClient(place.log)
     client.refresh()
     show_text(client, ask=not yes)
+    if code == "-":
+        code = click.prompt("Your roster code")
     path = path or Path(f"receipt-{client.letter.slug}.json")
     if path.exists():
         raise Refused(f"{path} exists already: give --receipt another name")
@@ -107,13 +118,21 @@ def sign(
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--to", type=click.Path(path_type=Path), help="Write it to this file, to hand to a trustee; send nothing."
+)
 @_PASSPHRASE
-def withdraw(file: Path, yes: bool, passphrase: str) -> None:
+def withdraw(file: Path, yes: bool, to: Path | None, passphrase: str) -> None:
     """Leave the letter, for good. Before an opening, a withdrawn name is never opened."""
-    receipt, place, client = _from_receipt(file)
-    seed = unlock_secret(_secret(receipt), passphrase=passphrase)
+    seed = unlock_secret(_secret(load_receipt(file)), passphrase=passphrase)
     if not yes:
         click.confirm("Leaving cannot be undone: your right to sign is spent. Withdraw?", abort=True)
+    if to is not None:
+        entry = Withdrawal(key=ed25519.public_key(seed))
+        write_whole(to, signing.sign_entry(entry, seed=seed, letter=receipt_letter(load_receipt(file))))
+        click.echo(f"Your withdrawal is in {to}: hand it to a trustee, who drops your name and tells the log.")
+        return
+    _, place, client = _from_receipt(file)
     signing.withdraw(seed, source=place.log, letter=client.letter)
     click.echo("Your withdrawal is received and promised. You no longer stand under this letter.")
 
