@@ -5,6 +5,7 @@ import secrets
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import click
 import msgspec
@@ -18,6 +19,7 @@ from undersigned.crypto import ed25519
 from undersigned.draft import Draft, DraftError, read_draft
 from undersigned.errors import Malformed, Refused
 from undersigned.protocol.blob import StatementBlob
+from undersigned.protocol.entry import Statement
 from undersigned.protocol.receipt import Secret, lock_secret, unlock_secret
 
 MAX_LETTER_BYTES = 256 * 1024
@@ -48,11 +50,20 @@ trustees:
     key:
 quorum: 2
 deadline: {deadline}
+# How long a tier that is reached is held, so that people can leave, before its names may be opened.
+hold: 48h
+# Hidden signatures go into the log in shuffled batches, at most so often and at least five at a time.
+batch: 6h
+# Signing ends so long before the deadline.
+margin: 10m
+# So long after closing the registrar destroys what says who asked for a token.
+forget: 7d
 ---
 To the board of directors,
 
 We, the undersigned, ...
 """
+_STATEMENTS = get_args(Statement.__annotations__["type"])
 _KEY = click.option(
     "--key", "key_file", type=click.Path(path_type=Path), required=True, help="The organizer's key file."
 )
@@ -70,7 +81,7 @@ def letter() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--title", prompt="Title", help="The title people will know it by.")
 def new(file: Path, title: str) -> None:
-    """Begin a letter file with every field explained by an example."""
+    """Begin a letter file that has every field, each with an example."""
     if file.exists():
         raise Refused(f"{file} exists already")
     slug = "".join(c if c.isascii() and c.isalnum() else "-" for c in title.lower()).strip("-")[:64] or "letter"
@@ -116,8 +127,9 @@ def publish(file: Path, host: str, code: str, key_file: Path, passphrase: str) -
     made = publishing.publish(draft, source=HttpSource(host, bearer=code), organizer=seed)
     click.echo(f"Published: {host.rstrip('/')}/l/{made.slug}")
     click.echo(f"lid {made.lid.hex()}")
-    click.echo("Signing begins when every trustee has accepted: ask them to run")
-    click.echo(f"    undersigned trustee accept {host.rstrip('/')}/l/{made.slug} --key FILE")
+    if made.trustees:
+        click.echo("Signing begins when every trustee has accepted: ask them to run")
+        click.echo(f"    undersigned trustee accept {host.rstrip('/')}/l/{made.slug} --key FILE")
 
 
 @letter.command()
@@ -136,8 +148,8 @@ def amend(url: str, file: Path, summary: str, key_file: Path, passphrase: str) -
 
 @letter.command()
 @click.argument("url")
-@click.option("--type", "type_", default="update", show_default=True, help="update, response, declined, event, ...")
-@click.option("--party", default="The organizers", show_default=True)
+@click.option("--type", "type_", type=click.Choice(_STATEMENTS), default="update", show_default=True)
+@click.option("--party", default="The organizers", show_default=True, help="Whose words these are.")
 @click.option("--source", "origin", default="", help="Where it was said.")
 @click.option("--text", prompt="The words")
 @_KEY
@@ -165,7 +177,8 @@ def close(url: str, reason: str, key_file: Path, passphrase: str) -> None:
 
 def _show_draft(draft: Draft) -> None:
     click.echo(f"{draft.title}")
-    click.echo(f"{len(draft.demands)} demands, {len(draft.text.split()):,} words, tiers {list(draft.tiers)}")
+    tiers = f"tiers {', '.join(map(str, draft.tiers))}" if draft.tiers else "no tiers"
+    click.echo(f"demands: {len(draft.demands)}; words: {len(draft.text.split()):,}; {tiers}")
     for item in draft.classes:
         size = f"{item.eligible:,} eligible, {item.source}" if item.eligible else "size unknown"
         click.echo(f"class {item.name}: {size}, by {', '.join(item.attesters)}{'' if item.counts else ', not counted'}")

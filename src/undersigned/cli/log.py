@@ -19,13 +19,14 @@ def log() -> None:
 @log.command()
 @click.argument("slug")
 @click.argument("index", type=int)
-@click.option("--why", type=click.Choice(["asked", "dispute", "court", "error"]), required=True)
+@click.option("--why", type=click.Choice(["asked", "dispute", "court", "error"]), required=True, help="The reason.")
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
     envvar="UNDERSIGNED_DATA_DIR",
     default=Path("undersigned-data"),
     show_default=True,
+    help="The data directory of `undersigned serve`.",
 )
 def remove(slug: str, index: int, why: str, data: Path) -> None:
     """Take one signature out, by its index. The log says so for ever, and every verifier counts it."""

@@ -27,7 +27,7 @@ _NO_WITNESSES = "quorum none\n"
 @click.option("--registrar-name", default="The host", show_default=True, help="First start: who attests.")
 @click.option("--policy", type=click.Path(path_type=Path), help="First start: witnesses and their URLs.")
 @click.option("--bind", default="127.0.0.1", show_default=True, help="The address to listen at.")
-@click.option("--port", default=8000, show_default=True)
+@click.option("--port", default=8000, show_default=True, help="The port to listen at.")
 @click.option("--log-url", help="Where the log is, when it runs elsewhere.")
 def serve(
     rooms: tuple[Room, ...],

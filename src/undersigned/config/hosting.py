@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -22,7 +22,7 @@ from undersigned.crypto import ed25519
 from undersigned.errors import Malformed, Unavailable
 from undersigned.protocol.letter import Letter
 from undersigned.registrar.asgi import RegistrarRoom
-from undersigned.registrar.mail import ConsoleMail, Mail, SmtpMail
+from undersigned.registrar.mail import CodeMail, ConsoleMail, Mail, SmtpMail
 from undersigned.registrar.office import EntryAt, Submit
 from undersigned.transparency import tiles
 from undersigned.transparency.policy import parse_policy
@@ -96,7 +96,14 @@ def open_registrar(directory: Path) -> RegistrarRoom:
     """The registrar of a data directory, reaching letters' logs over HTTP: for commands beside a running server."""
     folder = read_folder(directory)
     submit_, entry_at = over_http(folder.scheme)
-    return make_registrar(folder, mail=read_mail(), submit_=submit_, entry_at=entry_at)
+    return make_registrar(folder, mail=_NoMail(), submit_=submit_, entry_at=entry_at)
+
+
+class _NoMail:
+    """Sends nothing: the running server has the outbox."""
+
+    def send(self, mails: Sequence[CodeMail]) -> list[bool]:
+        return [False] * len(mails)
 
 
 def make_registrar(folder: HostFolder, *, mail: Mail, submit_: Submit, entry_at: EntryAt) -> RegistrarRoom:
