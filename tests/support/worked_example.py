@@ -16,6 +16,7 @@ from support.example_cast import DAY, DEADLINE, EXAMPLE, HOUR, PEOPLE, START, ma
 from support.letters import Cast, MemoryLog, Person
 from undersigned.cli.verify import verdict_json
 from undersigned.crypto import blind_rsa, ed25519, hpke
+from undersigned.evidence import encode_evidence, fork
 from undersigned.protocol import blob as blobs
 from undersigned.protocol import entry as entries
 from undersigned.protocol import sealing, token
@@ -26,6 +27,8 @@ from undersigned.protocol.opening import make_list
 from undersigned.protocol.order import in_order
 from undersigned.protocol.promise import encode_promise, make_promise
 from undersigned.protocol.receipt import encode_receipt, lock_secret, make_receipt, with_proof
+from undersigned.transparency.checkpoint import Checkpoint, sign_checkpoint
+from undersigned.transparency.merkle import Tree, leaf_hash
 from undersigned.transparency.proof import TlogProof
 from undersigned.verifier import verify_dossier
 
@@ -323,6 +326,7 @@ def _collect(story: Story) -> None:
     files["verdict.json"] = (json.dumps(verdict, indent=2, ensure_ascii=False) + "\n").encode()
     files["exchange/sig.json"] = _sig_message(story, opening)
     _keep_receipt(story)
+    _tell_on_the_log(story)
 
 
 def _sig_message(story: Story, opening: entries.Opening) -> bytes:
@@ -349,6 +353,15 @@ def _keep_receipt(story: Story) -> None:
     story.files["ada.promise"] = encode_promise(promise)
     story.files["ada.tlog-proof"] = proof.encode()
     story.files["ada.receipt"] = encode_receipt(with_proof(receipt, proof.encode()))
+
+
+def _tell_on_the_log(story: Story) -> None:
+    """What would prove a fork: the log's key signing 30 entries too of which the last is another one."""
+    log = story.log
+    other = Tree([*(log.tree.node(0, index) for index in range(29)), leaf_hash(log.log[30])])
+    checkpoint = Checkpoint(origin=story.letter.origin, size=other.size, root_hash=other.root())
+    lie = sign_checkpoint(checkpoint, seed=story.cast.log).encode()
+    story.files["fork.evidence"] = encode_evidence(fork(story.letter, lie, log.head, tree=log.tree))
 
 
 def _salt(story: Story, name: str) -> bytes:

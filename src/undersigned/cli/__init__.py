@@ -11,7 +11,12 @@ import click
 from undersigned.errors import Unavailable, UndersignedError
 
 _COMMANDS = {
-    "verify": ("undersigned.cli.verify", "verify", "Check a letter's dossier, from a file or an address."),
+    "verify": (
+        "undersigned.cli.verify",
+        "verify",
+        "Check a letter's dossier, from a file or an address, or evidence against its host.",
+    ),
+    "watch": ("undersigned.cli.watch", "watch", "Follow a letter, keep what it shows, and shout when its host lies."),
     "receipt": ("undersigned.cli.verify", "receipt", "Check one receipt."),
     "sign": ("undersigned.cli.sign", "sign", "Sign a letter from the terminal."),
     "withdraw": ("undersigned.cli.sign", "withdraw", "Leave a letter, with its receipt."),

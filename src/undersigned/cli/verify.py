@@ -16,7 +16,7 @@ from rich.text import Text
 from undersigned import evidence, verifier
 from undersigned.client.keeping import load_receipt, read_whole
 from undersigned.client.source import HttpSource
-from undersigned.errors import Malformed, Unavailable
+from undersigned.errors import Malformed, Unavailable, VerificationError
 from undersigned.protocol.dossier import read_zip
 from undersigned.protocol.receipt import signature_of, verify_receipt
 from undersigned.transparency.policy import Policy, parse_policy
@@ -38,7 +38,10 @@ def verify(where: str, policy: Path | None, lid: str | None, as_json: bool) -> N
     chosen = read_policy(policy)
     wanted = _read_lid(lid)
     if is_evidence(where):
-        show_evidence(Path(where), policy=chosen, lid=wanted, as_json=as_json)
+        try:
+            show_evidence(Path(where), policy=chosen, lid=wanted, as_json=as_json)
+        except (Malformed, VerificationError) as refusal:
+            _refuse(str(refusal), as_json=as_json)
         return
     try:
         files = read_files(where)

@@ -66,20 +66,36 @@ def verify_consistency(
             raise VerificationError("the two trees have the same size and are not the same tree")
         return
     _check_lengths((first_root, second_root, *proof))
-    fr, sr, sn = _climb(first_size, second_size, first_root, proof)
+    complete = first_size & (first_size - 1) == 0
+    fr, sr, sn = _climb(first_size, second_size, (first_root, *proof) if complete else proof)
     if sn or fr != first_root or sr != second_root:
         raise VerificationError("the consistency proof does not join the two trees")
 
 
-def _climb(first_size: int, second_size: int, first_root: bytes, proof: Sequence[bytes]) -> tuple[bytes, bytes, int]:
+def roots_of_path(*, first_size: int, second_size: int, path: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """Return the roots, 32 bytes each, that `path` gives to the first `first_size` leaves and to all `second_size`.
+
+    `path` is the consistency proof of the larger tree and always begins with the subtree where the smaller one ends,
+    which RFC 9162 leaves out when that is the smaller tree's root. Who knows the second root so learns the only first
+    root that belongs to it. VerificationError when the path has another length than the sizes ask for.
+    """
+    if not 0 < first_size < second_size:
+        raise VerificationError("the path is for sizes that cannot follow each other")
+    _check_lengths(path)
+    fr, sr, sn = _climb(first_size, second_size, path)
+    if sn or not path:
+        raise VerificationError("the path does not reach the root of the tree")
+    return fr, sr
+
+
+def _climb(first_size: int, second_size: int, path: Sequence[bytes]) -> tuple[bytes, bytes, int]:
     """Recompute both roots: RFC 9162 section 2.1.4.2, steps 2 to 6. Returns fr, sr and what is left of sn."""
     fn, sn = first_size - 1, second_size - 1
     while fn & 1:
         fn >>= 1
         sn >>= 1
-    path = iter(proof if fn else (first_root, *proof))
-    fr = sr = next(path, b"")
-    for c in path:
+    fr = sr = path[0] if path else b""
+    for c in path[1:]:
         if sn == 0:
             raise VerificationError("the consistency proof is longer than the tree is high")
         if fn & 1 or fn == sn:
@@ -166,6 +182,13 @@ class Tree:
         level = ((first - 1) ^ first).bit_length() - 1  # the largest complete subtree that ends where `first` ends
         fn = (first - 1) >> level
         return ([self.node(level, fn)] if fn else []) + self._path(level, fn, second)
+
+    def consistency_path(self, first: int, second: int) -> list[bytes]:
+        """Return the path for `roots_of_path`, 32 bytes a hash, from a tree of `first` to one of `second` leaves."""
+        if not 0 < first < second:
+            raise Malformed("a path goes from a tree with leaves to a larger one")
+        ends = [self.root(first)] if first & (first - 1) == 0 else []
+        return ends + self.consistency_proof(first, second)
 
     def node(self, level: int, index: int) -> bytes:
         """Return the hash, 32 bytes, of the complete subtree of `2**level` leaves number `index`, or Unavailable."""
