@@ -11,7 +11,7 @@ from support.letters import START, make_letter
 from undersigned.client import keeping, signing
 from undersigned.errors import Malformed, Unavailable
 from undersigned.protocol.promise import make_promise
-from undersigned.protocol.receipt import MAX_RECEIPT_BYTES, make_receipt
+from undersigned.protocol.receipt import MAX_RECEIPT_BYTES, Secret, make_receipt
 
 CAST = make_letter()
 
@@ -73,14 +73,14 @@ def test_a_file_that_is_too_long_is_refused_before_it_is_read_whole(tmp_path: Pa
     assert path.stat().st_size > MAX_RECEIPT_BYTES
 
 
-def test_attempts_rights_and_receipts_come_back_as_they_were(tmp_path: Path) -> None:
+def test_what_was_begun_and_receipts_come_back_as_they_were(tmp_path: Path) -> None:
     path, begun = tmp_path / "kept", attempt()
-    keeping.save_attempt(path, begun)
-    assert keeping.load_attempt(path) == begun
-    identity = signing.blobs.Identity(registrar=1, method=2, attested=3, sig=bytes(64))
-    right = signing.Right(attempt=begun, tokens=(bytes(288),), identities=(identity,))
-    keeping.save_attempt(path, right)
-    assert keeping.load_right(path) == right
+    assert keeping.load_begun(path) is None
+    keeping.save_begun(path, begun)
+    assert keeping.load_begun(path) == begun
+    unsent = signing.Unsent(entry=b"an entry", blob=None, secret=Secret(salt=bytes(32), rounds=1, box=b"box"))
+    keeping.save_begun(path, unsent)
+    assert keeping.load_begun(path) == unsent
     person = CAST.person()
     entry, blob = CAST.signature(person)
     promise = make_promise(entry, key=person.key, latest=START, letter=CAST.letter, seed=CAST.promise)
@@ -93,7 +93,7 @@ def test_attempts_rights_and_receipts_come_back_as_they_were(tmp_path: Path) -> 
 def test_a_file_that_is_none_of_them_is_refused_in_one_sentence(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "kept"
     path.write_bytes(data)
-    for load in (keeping.load_attempt, keeping.load_right, keeping.load_receipt):
+    for load in (keeping.load_begun, keeping.load_receipt):
         with pytest.raises(Malformed) as refusal:
             load(path)
         assert "\n" not in str(refusal.value)

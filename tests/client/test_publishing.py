@@ -108,7 +108,7 @@ def test_without_a_deadline_a_letter_is_open_for_thirty_days(monkeypatch: pytest
     ("change", "error", "words"),
     [
         (lambda text: text.replace(KEYS[1], ""), Refused, "trustee “Two” has no key yet"),
-        (lambda text: text.replace(KEYS[1], "not/base64"), Malformed, "“Two” is not base64"),
+        (lambda text: text.replace(KEYS[1], "not/base64"), Malformed, "line 13: the key must be the one line"),
         (lambda text: text.replace(KEYS[1], "AAAA"), Malformed, "key"),
         (lambda text: text.replace(KEYS[1], KEYS[0]), Malformed, "same trustee key twice"),
     ],

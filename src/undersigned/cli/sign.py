@@ -9,13 +9,13 @@ import click
 
 from undersigned.client import signing
 from undersigned.client.follow import LogClient
-from undersigned.client.keeping import load_attempt, load_receipt, save_attempt, save_receipt, write_whole
+from undersigned.client.keeping import load_begun, load_receipt, save_begun, save_receipt, write_whole
 from undersigned.client.publishing import text_of
-from undersigned.client.signing import Attempt, Proof
-from undersigned.client.source import HttpSource, NotThere, post_json
+from undersigned.client.signing import Attempt, Proof, Right, Unsent
+from undersigned.client.source import HttpSource, post_json
 from undersigned.crypto import ed25519
-from undersigned.errors import Refused
-from undersigned.protocol.entry import Mode, Withdrawal
+from undersigned.errors import Malformed, Refused, Unavailable
+from undersigned.protocol.entry import Attester, Mode, Withdrawal
 from undersigned.protocol.letter import Letter
 from undersigned.protocol.receipt import (
     Receipt,
@@ -34,6 +34,23 @@ _PASSPHRASE = click.option(
     hide_input=True,
     help="Locks the key in the receipt; asked for when not given.",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What somebody asked for on the command line."""
+
+    class_id: int
+    mode: Mode
+    at_least: int | None
+    name: str | None
+    title: str | None
+    code: str | None
+    mail: str | None
+
+    def __post_init__(self) -> None:
+        if (self.code is None) == (self.mail is None):
+            raise click.UsageError("say how you belong: either --code CODE from the roster, or --mail ADDRESS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,34 +100,29 @@ def sign(
     yes: bool,
     passphrase: str,
 ) -> None:
-    """Sign the letter at URL: read the exact text, seal your name here, keep a receipt."""
+    """Sign the letter at URL: read the exact text, seal your name here, keep a receipt.
+
+    Whatever breaks off, the same command goes on where it was, until there is a receipt.
+    """
     place = place_of(url)
     client = LogClient(place.log)
     client.refresh()
-    show_text(client, ask=not yes)
-    if code == "-":
-        code = click.prompt("Your roster code")
     path = path or Path(f"receipt-{client.letter.slug}.json")
     if path.exists():
         raise Refused(f"{path} exists already: give --receipt another name")
-    mode = mode or "sealed"
-    tier = _tier(client.letter, mode, at_least)
-    attempt = _attempt(path, client.letter, class_id, mode, name, title, code, place)
-    proof = _proof(place, class_id, code, mail)
-    registrars = {issuer.registrar.id: place.registrar for issuer in client.letter.issuing[class_id]}
-    right = signing.request_right(attempt, proof, letter=client.letter, registrars=registrars)
-    card = signing.card_of(right) if mode == "sealed" else None
-    secret = lock_secret(attempt.seed, passphrase=passphrase, randbytes=secrets.token_bytes, card=card)
-    receipt = signing.sign_and_submit(
-        right,
-        client=client,
-        tier=tier,
-        text_hash=client.state.text_hash,
-        randbytes=secrets.token_bytes,
-        secret=secret,
-    )
+    begun = load_begun(_begun(path))
+    if isinstance(begun, Unsent):
+        click.echo("The signature made before is sent again.")
+        unlock_secret(_secret(begun), passphrase=passphrase)
+    else:
+        show_text(client, ask=not yes)
+        if code == "-":
+            code = click.prompt("Your roster code")
+        wish = _Wish(class_id, mode or "sealed", at_least, name, title, code, mail)
+        begun = _make(wish, begun, path=path, place=place, client=client, passphrase=passphrase)
+    receipt = signing.send(begun, source=place.log, letter=client.letter)
     save_receipt(path, receipt)
-    _begun(path).unlink(missing_ok=True)
+    _begun(path).unlink()
     click.echo(f"Received and promised. Your receipt is {path}: keep it, it proves your signature without the host.")
     _wait_for_proof(receipt, path, place, client.letter, wait)
 
@@ -195,53 +207,83 @@ def _tier(letter: Letter, mode: Mode, at_least: int | None) -> int:
     return tiers[at_least]
 
 
-def _attempt(
-    path: Path,
-    letter: Letter,
-    class_id: int,
-    mode: Mode,
-    name: str | None,
-    title: str | None,
-    code: str | None,
-    place: _Place,
-) -> Attempt:
-    """A new attempt, kept before anything is sent; or the one begun before under the same receipt name."""
-    if _begun(path).exists():
-        found = load_attempt(_begun(path))
-        if (found.class_id, found.mode) == (class_id, mode):
-            click.echo("Going on with the signature begun before.")
-            return found
+def _make(
+    wish: _Wish, attempt: Attempt | None, *, path: Path, place: _Place, client: LogClient, passphrase: str
+) -> Unsent:
+    """A signature ready to be sent, and kept: 1. what it will be  2. may it be?  3. a token  4. the entry."""
+    tier = _tier(client.letter, wish.mode, wish.at_least)
+    fresh = attempt is None
+    if attempt is None:
+        attempt = _attempt(wish, place, client.letter)  # 1
+    elif (attempt.class_id, attempt.mode) != (wish.class_id, wish.mode):
         raise Refused(f"{_begun(path)} is a signature begun another way: finish that one, or move the file away")
-    if mode != "anonymous" and name is None and code is not None:
-        asked = {"class": class_id, "attester": "roster", "code": code}
+    else:
+        click.echo("Going on with the signature begun before.")
+    text_hash = client.state.text_hash
+    signing.check_open(attempt, state=client.state, tier=tier, text_hash=text_hash)  # 2
+    proof = _proof(wish, place, client.letter)
+    save_begun(_begun(path), attempt)
+    try:
+        right = _right(attempt, proof, place=place, letter=client.letter)  # 3
+    except Refused:
+        if fresh:  # then there is no token that it could be finished with
+            _begun(path).unlink()
+        raise
+    entry, blob = signing.make_signature(
+        right, client=client, tier=tier, text_hash=text_hash, randbytes=secrets.token_bytes
+    )  # 4
+    card = signing.card_of(right) if wish.mode == "sealed" else None
+    secret = lock_secret(attempt.seed, passphrase=passphrase, randbytes=secrets.token_bytes, card=card)
+    unsent = Unsent(entry=entry, blob=blob, secret=secret)
+    save_begun(_begun(path), unsent)
+    return unsent
+
+
+def _attempt(wish: _Wish, place: _Place, letter: Letter) -> Attempt:
+    """What is made before anybody hears of it; the name as the roster has it, or as it is typed."""
+    name, title = wish.name, wish.title
+    if wish.code is not None and name is None and wish.mode != "anonymous":
+        asked = {"class": wish.class_id, "attester": "roster", "code": wish.code}
         told = post_json(place.registrar, "attest", asked)
         name, title = str(told.get("name", "")), str(told.get("title", ""))
-        click.echo(f"The roster attests: {name}{', ' + title if title else ''}")
-    if mode != "anonymous" and name is None:
+    elif name is None and wish.mode != "anonymous":
         name = click.prompt("Your name as the letter will print it")
         title = click.prompt("Your role", default="", show_default=False)
     attempt = signing.begin_attempt(
-        letter, class_id=class_id, mode=mode, name=name or "", title=title or "", randbytes=secrets.token_bytes
+        letter,
+        class_id=wish.class_id,
+        mode=wish.mode,
+        name=name or "",
+        title=title or "",
+        randbytes=secrets.token_bytes,
     )
-    save_attempt(_begun(path), attempt)
+    if attempt.card is not None:
+        title = f", {attempt.card.title}" if attempt.card.title else ""
+        click.echo(f"You sign as: {attempt.card.name}{title}")
     return attempt
 
 
-def _proof(place: _Place, class_id: int, code: str | None, mail: str | None) -> Proof:
-    if code is not None:
-        return Proof(attester="roster", code=code)
-    if mail is None:
-        raise click.UsageError("say how you belong: --code CODE from the roster, or --mail ADDRESS")
-    begun = post_json(place.registrar, "begin", {"class": class_id, "attester": "e-mail", "address": mail})
+def _proof(wish: _Wish, place: _Place, letter: Letter) -> Proof:
+    if wish.code is not None:
+        return Proof(attester="roster", code=wish.code)
+    attester: Attester = "e-mail" if "e-mail" in letter.classes[wish.class_id].attesters else "open"
+    begun = post_json(place.registrar, "begin", {"class": wish.class_id, "attester": attester, "address": wish.mail})
+    if not isinstance(begun.get("tab"), str):
+        raise Malformed("the registrar answered something else than it should")
     typed = click.prompt("A code is on its way to that address. The code")
-    return Proof(attester="e-mail", code=typed, tab=str(begun["tab"]))
+    return Proof(attester=attester, code=typed, tab=begun["tab"])
+
+
+def _right(attempt: Attempt, proof: Proof, *, place: _Place, letter: Letter) -> Right:
+    registrars = {issuer.registrar.id: place.registrar for issuer in letter.issuing[attempt.class_id]}
+    return signing.request_right(attempt, proof, letter=letter, registrars=registrars)
 
 
 def _begun(path: Path) -> Path:
     return path.with_name(path.name + ".begun")
 
 
-def _secret(receipt: Receipt) -> Secret:
+def _secret(receipt: Receipt | Unsent) -> Secret:
     if not isinstance(receipt.secret, Secret):
         raise Refused("this receipt holds no key: it can prove the signature, but not change it")
     return receipt.secret
@@ -249,7 +291,8 @@ def _secret(receipt: Receipt) -> Secret:
 
 def _from_receipt(file: Path) -> tuple[Receipt, _Place, LogClient]:
     receipt = load_receipt(file)
-    scheme = "http" if receipt.origin.startswith(("127.0.0.1", "localhost")) else "https"
+    host = receipt.origin.split("/")[0].split(":")[0]
+    scheme = "http" if host in ("127.0.0.1", "localhost") else "https"
     place = place_of(f"{scheme}://{receipt.origin}")
     client = LogClient(place.log, lid=receipt.lid)
     client.refresh()
@@ -262,7 +305,7 @@ def _wait_for_proof(receipt: Receipt, path: Path, place: _Place, letter: Letter,
     while time.monotonic() < until:
         try:
             save_receipt(path, signing.fetch_proof(receipt, source=place.log, letter=letter))
-        except NotThere:
+        except Unavailable:
             time.sleep(1)
         else:
             click.echo("You have signed: the log includes your signature, and witnesses have cosigned it.")

@@ -2,12 +2,15 @@
 
 import os
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
-from undersigned.client.signing import Attempt, Right
+from undersigned.client.signing import Attempt, Unsent
 from undersigned.errors import Malformed, Unavailable
 from undersigned.protocol.receipt import MAX_RECEIPT_BYTES, Receipt, encode_receipt, read_receipt
+
+T = TypeVar("T")
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -51,22 +54,24 @@ def load_receipt(path: Path) -> Receipt:
     return read_receipt(read_whole(path, what="a receipt"))
 
 
-def save_attempt(path: Path, attempt: Attempt | Right) -> None:
-    """Keep an attempt or a right before anything is said, so that a broken connection costs nothing."""
-    write_whole(path, msgspec.json.encode(attempt))
+def save_begun(path: Path, begun: Attempt | Unsent) -> None:
+    """Keep what was made before anything is said, so that a broken connection costs nothing."""
+    write_whole(path, msgspec.json.encode(begun))
 
 
-def load_attempt(path: Path) -> Attempt:
-    """Read an attempt kept before."""
+def load_begun(path: Path) -> Attempt | Unsent | None:
+    """What was kept before; None when nothing was."""
+    if not path.exists():
+        return None
+    data = read_whole(path, what="a begun signature")
+    begun = _read(data, Unsent) or _read(data, Attempt)
+    if begun is None:
+        raise Malformed(f"{path} is not a begun signature: move it away and sign again")
+    return begun
+
+
+def _read(data: bytes, kind: type[T]) -> T | None:
     try:
-        return msgspec.json.decode(read_whole(path, what="a begun signature"), type=Attempt)
-    except msgspec.MsgspecError:
-        raise Malformed(f"{path} is not a begun signature: move it away and sign again") from None
-
-
-def load_right(path: Path) -> Right:
-    """Read a right kept before."""
-    try:
-        return msgspec.json.decode(read_whole(path, what="a right to sign"), type=Right)
-    except msgspec.MsgspecError:
-        raise Malformed(f"{path} is not a right to sign: move it away and sign again") from None
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None

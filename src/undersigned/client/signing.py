@@ -22,6 +22,8 @@ from undersigned.protocol.encoding import sha256, to_jcs
 from undersigned.protocol.letter import Letter
 from undersigned.protocol.promise import Promise, verify_promise
 from undersigned.protocol.receipt import Receipt, Secret, make_receipt, with_proof
+from undersigned.protocol.rules import check_signature
+from undersigned.protocol.state import LetterState
 from undersigned.protocol.verification import verify_entry
 from undersigned.transparency.merkle import leaf_hash
 from undersigned.transparency.proof import parse_proof, verify_proof
@@ -79,6 +81,15 @@ class Right:
     identities: tuple[blobs.Identity, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsent:
+    """A signature made and not promised yet: keep it, for only the same bytes can be sent again."""
+
+    entry: bytes
+    blob: bytes | None
+    secret: Secret | None
+
+
 def begin_attempt(
     letter: Letter,
     *,
@@ -112,6 +123,20 @@ def begin_attempt(
         blinded=tuple(blinded for blinded, _ in pairs),
         inverses=tuple(inverse for _, inverse in pairs),
     )
+
+
+def check_open(attempt: Attempt, *, state: LetterState, tier: int, text_hash: bytes) -> None:
+    """Refused while the letter would not take this signature, whatever its token: ask before a token is spent."""
+    entry = entries.Signature(
+        text_hash=text_hash,
+        class_=attempt.class_id,
+        mode=attempt.mode,
+        tier=tier,
+        key=attempt.key,
+        tokens=[],
+        blob=UNSET if attempt.mode == "anonymous" else bytes(32),
+    )
+    check_signature(state, entry)
 
 
 def request_right(attempt: Attempt, proof: Proof, *, letter: Letter, registrars: Mapping[int, Source]) -> Right:
@@ -214,9 +239,15 @@ def sign_and_submit(
 ) -> Receipt:
     """Sign, submit, and return the receipt (without proof yet)."""
     data, blob = make_signature(right, client=client, tier=tier, text_hash=text_hash, randbytes=randbytes)
-    promise = submit(data, blob, source=client.source, letter=client.letter)
-    assert promise is not None
-    return make_receipt(letter=client.letter, entry=data, promise=promise, blob=blob, secret=secret)
+    return send(Unsent(entry=data, blob=blob, secret=secret), source=client.source, letter=client.letter)
+
+
+def send(unsent: Unsent, *, source: Source, letter: Letter) -> Receipt:
+    """Submit a signature, for the first time or again, and return the receipt (without proof yet)."""
+    promise = submit(unsent.entry, unsent.blob, source=source, letter=letter)
+    if promise is None:
+        raise Malformed("what was kept to be sent is not a signature")
+    return make_receipt(letter=letter, entry=unsent.entry, promise=promise, blob=unsent.blob, secret=unsent.secret)
 
 
 def fetch_proof(receipt: Receipt, *, source: Source, letter: Letter) -> Receipt:

@@ -32,11 +32,13 @@ _AFTER_CLOSING = (
     | entries.Abort
 )
 
+_CLOSED = "the letter is closed: nothing can be signed or changed any more"
+
 
 def check(state: LetterState, entry: Entry, opening_list: OpeningList | None = None) -> None:
     """Raise Refused unless `entry`, verified alone, may be the next of this letter; an opening comes with its list."""
     if state.closed is not None and not isinstance(entry, _AFTER_CLOSING):
-        raise Refused("the letter is closed: nothing can be signed or changed any more")
+        raise Refused(_CLOSED)
     if isinstance(entry, entries.Opening | entries.Abort):
         _check_quorum_entry(state, entry, opening_list)
     else:
@@ -83,6 +85,14 @@ def _issuance(state: LetterState, entry: entries.Issuance) -> None:
 
 
 def _signature(state: LetterState, entry: entries.Signature) -> None:
+    check_signature(state, entry)
+    check_issued(state, entry.class_, already=state.ever[entry.class_])
+
+
+def check_signature(state: LetterState, entry: entries.Signature) -> None:
+    """What can be refused of a signature before there is a token for it; `tokens`, `blob` and `sig` are not read."""
+    if state.closed is not None:
+        raise Refused(_CLOSED)
     publication = state.letter.publication
     if entry.key in state.records:
         raise Refused("this signature is in the log already: each token signs once")
@@ -95,7 +105,6 @@ def _signature(state: LetterState, entry: entries.Signature) -> None:
     if entry.class_ not in state.letter.classes:
         raise Refused("this letter has no such class of signatories")
     _check_accepted(state)
-    check_issued(state, entry.class_, already=state.ever[entry.class_])
 
 
 def _check_accepted(state: LetterState) -> None:
