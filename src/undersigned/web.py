@@ -4,11 +4,12 @@ Knows requests and answers. Never writes a network address, a body or a name any
 """
 
 import asyncio
+import hashlib
 import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from undersigned.errors import Malformed, Refused, Unavailable, UndersignedError, VerificationError
@@ -21,6 +22,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 BODY_SECONDS = 5.0
 MAX_BODY = 256 * 1024
 _STATUS: dict[type[UndersignedError], int] = {Malformed: 400, VerificationError: 422, Refused: 409, Unavailable: 503}
+_TAG = re.compile('"[^"]*"')
 _log = logging.getLogger("undersigned")
 
 
@@ -85,6 +87,30 @@ def json_answer(value: object, *, status: int = 200, headers: Mapping[str, str] 
 def text_answer(text: str, *, headers: Mapping[str, str] | None = None) -> Answer:
     """An answer in plain UTF-8 text."""
     return Answer(body=text.encode(), type="text/plain; charset=utf-8", headers=headers or {})
+
+
+def tagged(answer: Answer, request: Request) -> Answer:
+    """The answer under a strong ETag of its bytes, or 304 without them for whoever names that tag."""
+    tag = etag(answer.body)
+    if has_tag(request, tag):
+        return not_modified(tag, headers=answer.headers)
+    return replace(answer, headers={**answer.headers, "etag": tag})
+
+
+def etag(body: bytes) -> str:
+    """The strong ETag of these bytes, quotes included. RFC 9110 section 8.8.3."""
+    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+
+
+def has_tag(request: Request, tag: str) -> bool:
+    """Whether the request says that it has what `tag` names. RFC 9110 section 13.1.2, with its weak comparison."""
+    given = request.headers.get("if-none-match", "")
+    return given.strip() == "*" or tag in _TAG.findall(given)
+
+
+def not_modified(tag: str, *, headers: Mapping[str, str]) -> Answer:
+    """304 with the headers the whole answer would have had."""
+    return Answer(status=304, headers={**headers, "etag": tag})
 
 
 def problem(status: int, detail: str) -> Answer:
@@ -174,9 +200,8 @@ async def _read_body(receive: Receive, limit: int) -> bytes:
 
 
 async def _send(send: Send, answer: Answer, *, head: bool) -> None:
-    headers = {
-        "content-type": answer.type,
-        "content-length": str(len(answer.body)),
+    described = {"content-type": answer.type, "content-length": str(len(answer.body))}
+    headers = ({} if answer.status == 304 else described) | {
         "x-content-type-options": "nosniff",
         "referrer-policy": "no-referrer",
         "cache-control": "no-store",

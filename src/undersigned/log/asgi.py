@@ -146,6 +146,7 @@ class _Doorway:
             return False
         change = KeepOpened(letter=log.number, index=index, blob_at=record.changed, data=key + blob)
         await asyncio.shield(self._room.writer.write(change))
+        log.beside += 1
         return True
 
     def _check_trustee(self, log: LetterLog, asked: _SealedRequest) -> None:

@@ -27,7 +27,8 @@ class LetterLog:
     """`head`, `published` and `cosigned` are notes: the newest on disk, the one readers get, the last with a quorum.
 
     `gated`: after a restart nothing is appended before enough witnesses have said which size they know. `halted`: why
-    nothing may be appended any more. `broken`: a write failed, and memory must be read anew from disk.
+    nothing may be appended any more. `broken`: a write failed, and memory must be read anew from disk. `beside` grows
+    with whatever a dossier shows and no note announces: opened names, blobs handed in again.
     """
 
     number: int
@@ -46,6 +47,7 @@ class LetterLog:
     sure: bool = False
     halted: str | None = None
     broken: bool = False
+    beside: int = 0
     event: bool = True
     last_batch: float | None = None
     last_round: float | None = None

@@ -14,8 +14,11 @@ _MARKDOWN = MarkdownIt("commonmark", {"html": False})
 _TAGS = {"p", "em", "strong", "ul", "ol", "li", "blockquote", "br", "hr", "h2", "h3", "h4", "code", "pre"}
 
 
-def letter_page(view: LetterView) -> str:
-    """The whole page in HTML; everything that people wrote is escaped or cleaned."""
+def letter_page(view: LetterView, *, alone: bool = False) -> str:
+    """The whole page in HTML; everything that people wrote is escaped or cleaned.
+
+    `alone`: for a folder of plain files, with links that hold wherever it lies.
+    """
     shown = figures(view.state)
     fields = view.state.versions[-1].fields
     parts = [
@@ -29,9 +32,11 @@ def letter_page(view: LetterView) -> str:
         _names(view),
         _classes(shown.classes),
         _ladder(view, shown),
-        _checks(view),
+        _checks(view, alone=alone),
     ]
-    return _shell(title=fields.title, language=fields.language, main="\n".join(part for part in parts if part))
+    return _shell(
+        title=fields.title, language=fields.language, main="\n".join(part for part in parts if part), alone=alone
+    )
 
 
 def list_page(views: Iterable[LetterView]) -> str:
@@ -136,9 +141,10 @@ def _ladder(view: LetterView, shown: Figures) -> str:
     )
 
 
-def _checks(view: LetterView) -> str:
+def _checks(view: LetterView, *, alone: bool) -> str:
     letter = view.state.letter
-    base = f"/l/{escape(letter.slug)}"
+    base = "" if alone else f"/l/{escape(letter.slug)}/"
+    others = "" if alone else '<li><a href="/">All letters</a></li>'
     cosigned = "cosigned by the letter's witnesses" if view.witnessed else "not cosigned by enough witnesses yet"
     closed = "<p>This letter is closed: nobody can sign it any more.</p>" if view.state.closed is not None else ""
     return (
@@ -147,20 +153,21 @@ def _checks(view: LetterView) -> str:
         "signatories up to the stated number of tokens; everything else on this page can be recounted offline.</p>"
         f"<p>lid <code>{letter.lid.hex()}</code><br>text <code>{view.state.text_hash.hex()}</code><br>"
         f"root <code>{view.checkpoint.root_hash.hex()}</code></p>"
-        f'<nav aria-label="Files"><ul><li><a href="{base}/letter.dossier">Dossier</a></li>'
-        f'<li><a href="{base}/counts.json">Counts</a></li><li><a href="{base}/checkpoint">Checkpoint</a></li>'
-        '<li><a href="/">All letters</a></li></ul></nav>'
+        f'<nav aria-label="Files"><ul><li><a href="{base}letter.dossier">Dossier</a></li>'
+        f'<li><a href="{base}counts.json">Counts</a></li><li><a href="{base}checkpoint">Checkpoint</a></li>'
+        f"{others}</ul></nav>"
         f"<p>In a terminal: <code>undersigned verify http(s)://{escape(letter.origin)}</code> and "
         f"<code>undersigned sign http(s)://{escape(letter.origin)}</code></p></section>"
     )
 
 
-def _shell(*, title: str, language: str, main: str) -> str:
+def _shell(*, title: str, language: str, main: str, alone: bool = False) -> str:
+    css = "static/letter.css" if alone else "/static/letter.css"
     direction = "rtl" if language.split("-")[0] in ("ar", "fa", "he", "ur") else "ltr"
     return (
         f'<!doctype html>\n<html lang="{escape(language)}" dir="{direction}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<title>{_text(title)}</title>\n<link rel="stylesheet" href="/static/letter.css">\n</head>\n<body>\n'
+        f'<title>{_text(title)}</title>\n<link rel="stylesheet" href="{css}">\n</head>\n<body>\n'
         '<a class="skip" href="#letter">To the letter</a>\n'
         f'<main class="sheet" id="letter">\n{main}\n</main>\n</body>\n</html>\n'
     )
