@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import click
+import uvicorn  # noqa: F401  the rooms it starts need it: better said here than by each of them
 
 from undersigned.errors import UndersignedError
 from undersigned.story.failure import Failure

@@ -16,7 +16,7 @@ from rich.text import Text
 from undersigned import evidence, verifier
 from undersigned.client.keeping import load_receipt, read_whole
 from undersigned.client.source import HttpSource
-from undersigned.errors import Malformed, Unavailable, VerificationError
+from undersigned.errors import Malformed, Unavailable, UndersignedError, VerificationError
 from undersigned.protocol.dossier import read_zip
 from undersigned.protocol.receipt import signature_of, verify_receipt
 from undersigned.transparency.policy import Policy, parse_policy
@@ -61,10 +61,19 @@ def verify(where: str, policy: Path | None, lid: str | None, as_json: bool) -> N
 @click.option("--policy", type=click.Path(path_type=Path), help="Witnesses of your own: a C2SP policy file.")
 @click.option("--json", "as_json", is_flag=True, help="The result for machines, on standard output.")
 def receipt(file: Path, policy: Path | None, as_json: bool) -> None:
-    """Check one receipt: the letter inside it, the signature, the promise and, once there, the proof."""
-    kept = load_receipt(file)
-    letter, checkpoint = verify_receipt(kept, policy=read_policy(policy))
-    entry = signature_of(kept)
+    """Check one receipt: the letter inside it, the signature, the promise and, once there, the proof.
+
+    Exit code 0: it holds; 1: it does not, or is no receipt; 3: it could not be read.
+    """
+    chosen = read_policy(policy)
+    try:
+        kept = load_receipt(file)
+        letter, checkpoint = verify_receipt(kept, policy=chosen)
+        entry = signature_of(kept)
+    except Unavailable:
+        raise
+    except UndersignedError as refusal:
+        _refuse(str(refusal), what="The receipt is read and checked", page="spec/receipt.md", as_json=as_json)
     if as_json:
         told = {
             "ok": True,
@@ -92,7 +101,7 @@ def read_files(where: str) -> dict[str, bytes]:
     """A dossier's files from a file, a directory or a letter's address. Malformed, Unavailable."""
     if where.startswith(("http://", "https://")):
         base = where.rstrip("/").removesuffix("/letter.dossier")
-        return read_zip(HttpSource(base).get("letter.dossier"))
+        return read_zip(HttpSource(base, at_most=MAX_DOSSIER_BYTES).get("letter.dossier"))
     path = Path(where)
     if path.is_dir():
         return _read_directory(path)
@@ -130,6 +139,8 @@ def show_evidence(path: Path, *, policy: Policy | None, lid: bytes | None, as_js
 
 
 def _read_directory(path: Path) -> dict[str, bytes]:
+    if not (path / "checkpoint").is_file():
+        raise Malformed(f"{path} is not a dossier: it has no checkpoint")
     try:
         found = sorted(item for item in path.rglob("*") if item.is_file())
         return {item.relative_to(path).as_posix(): item.read_bytes() for item in found}
@@ -308,9 +319,9 @@ def _read_lid(text: str | None) -> bytes | None:
     return lid
 
 
-def _refuse(detail: str, *, as_json: bool) -> NoReturn:
+def _refuse(detail: str, *, what: str = "The file is read", page: str = "spec/dossier.md", as_json: bool) -> NoReturn:
     if as_json:
-        step = {"n": 1, "name": "The file is read", "page": "spec/dossier.md", "ok": False, "detail": detail}
+        step = {"n": 1, "name": what, "page": page, "ok": False, "detail": detail}
         click.echo(json.dumps({"ok": False, "verdict": detail, "steps": [step]}, ensure_ascii=False, indent=2))
     else:
         click.echo(f"This does not hold: {detail}.", err=True)
