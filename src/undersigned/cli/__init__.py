@@ -17,6 +17,7 @@ _COMMANDS = {
         "Check a letter's dossier, from a file or an address, or evidence against its host.",
     ),
     "watch": ("undersigned.cli.watch", "watch", "Follow a letter, keep what it shows, and shout when its host lies."),
+    "export": ("undersigned.cli.export", "export", "Write a letter as plain files for any web host."),
     "receipt": ("undersigned.cli.verify", "receipt", "Check one receipt."),
     "sign": ("undersigned.cli.sign", "sign", "Sign a letter from the terminal."),
     "withdraw": ("undersigned.cli.sign", "withdraw", "Leave a letter, with its receipt."),

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from undersigned import evidence, verifier
+from undersigned.client.folder import read_dossier_folder
 from undersigned.client.keeping import load_receipt, read_whole
 from undersigned.client.source import HttpSource
 from undersigned.errors import Malformed, Unavailable, UndersignedError, VerificationError
@@ -104,7 +105,7 @@ def read_files(where: str) -> dict[str, bytes]:
         return read_zip(HttpSource(base, at_most=MAX_DOSSIER_BYTES).get("letter.dossier"))
     path = Path(where)
     if path.is_dir():
-        return _read_directory(path)
+        return read_dossier_folder(path)
     return read_zip(read_whole(path, what="a dossier", at_most=MAX_DOSSIER_BYTES))
 
 
@@ -136,16 +137,6 @@ def show_evidence(path: Path, *, policy: Policy | None, lid: bytes | None, as_js
     for line in found.details:
         click.echo(f"   - {line}")
     click.echo(f"\nThis evidence holds against the letter's host: {found.sentence}.")
-
-
-def _read_directory(path: Path) -> dict[str, bytes]:
-    if not (path / "checkpoint").is_file():
-        raise Malformed(f"{path} is not a dossier: it has no checkpoint")
-    try:
-        found = sorted(item for item in path.rglob("*") if item.is_file())
-        return {item.relative_to(path).as_posix(): item.read_bytes() for item in found}
-    except OSError as error:
-        raise Unavailable(f"{path} cannot be read: {error.strerror}") from None
 
 
 def show_verdict(verdict: Verdict, console: Console) -> None:

@@ -5,8 +5,12 @@ from pathlib import Path
 
 from undersigned.client.keeping import write_whole
 from undersigned.client.source import NotThere
-from undersigned.errors import Refused, Unavailable
+from undersigned.errors import Malformed, Refused, Unavailable
+from undersigned.protocol.dossier import write_zip
 from undersigned.transparency import tiles
+
+DOSSIER = "letter.dossier"
+BESIDE = ("index.html", "static/letter.css", "counts.json", DOSSIER)  # what an exported letter has beside its dossier
 
 
 class FolderSource:
@@ -30,6 +34,27 @@ class FolderSource:
     def post(self, path: str, body: bytes) -> bytes:
         """Refused: nobody is there to take it."""
         raise Refused("a folder takes nothing: submit to the letter's host")
+
+
+def read_dossier_folder(root: Path) -> dict[str, bytes]:
+    """A dossier's files from a directory of them, or from a letter exported as plain files.
+
+    Malformed when there is no checkpoint, or when the exported dossier is not the files beside it. Unavailable.
+    """
+    if not (root / "checkpoint").is_file():
+        raise Malformed(f"{root} is not a dossier: it has no checkpoint")
+    try:
+        found = sorted(item for item in root.rglob("*") if item.is_file())
+        files = {item.relative_to(root).as_posix(): item.read_bytes() for item in found}
+    except OSError as error:
+        raise Unavailable(f"{root} cannot be read: {error.strerror}") from None
+    if DOSSIER not in files:
+        return files
+    dossier = files[DOSSIER]
+    files = {name: data for name, data in files.items() if name not in BESIDE}
+    if write_zip(files) != dossier:
+        raise Malformed(f"{root / DOSSIER} is not what lies beside it: one of the two was changed")
+    return files
 
 
 def keep(root: Path, path: str, data: bytes) -> None:

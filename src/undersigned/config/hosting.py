@@ -20,6 +20,8 @@ from undersigned.client.signing import submit
 from undersigned.client.source import HttpSource, NotThere
 from undersigned.crypto import ed25519
 from undersigned.errors import Malformed, Unavailable
+from undersigned.log.storage import LogStorage
+from undersigned.log.storage.sqlite import SqliteStorage
 from undersigned.protocol.letter import Letter
 from undersigned.registrar.asgi import RegistrarRoom
 from undersigned.registrar.mail import CodeMail, ConsoleMail, Mail, SmtpMail
@@ -104,6 +106,11 @@ class _NoMail:
 
     def send(self, mails: Sequence[CodeMail]) -> list[bool]:
         return [False] * len(mails)
+
+
+def open_storage(folder: HostFolder) -> LogStorage:
+    """What the log of a data directory keeps, to be read beside a running log; only who leads may write."""
+    return SqliteStorage(folder.directory / "log" / "log.sqlite")
 
 
 def make_registrar(folder: HostFolder, *, mail: Mail, submit_: Submit, entry_at: EntryAt) -> RegistrarRoom:
