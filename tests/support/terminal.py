@@ -1,8 +1,8 @@
-"""Commands as people type them: in this process, or as processes of their own."""
+"""Commands as people type them, in this process."""
 
-import os
-import subprocess
+import io
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,8 +33,10 @@ class Terminal:
     def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         self._capsys, self._monkeypatch = capsys, monkeypatch
 
-    def __call__(self, *words: str | Path) -> Done:
+    def __call__(self, *words: str | Path, typed: Iterable[str] = ()) -> Done:
+        """`typed`: what somebody answers at the prompts, a line each."""
         self._monkeypatch.setattr(sys, "argv", ["undersigned", *map(str, words)])
+        self._monkeypatch.setattr(sys, "stdin", _Typing(typed))
         code = 0
         try:
             main()
@@ -45,18 +47,13 @@ class Terminal:
         return Done(code=code, out=told.out, err=told.err)
 
 
-def run(*words: str | Path, typed: str = "", cwd: Path | None = None, **env: str) -> Done:
-    """Run `undersigned ...` as a process of its own; `typed` is what somebody types at its prompts."""
-    base = {name: value for name, value in os.environ.items() if not name.startswith("UNDERSIGNED_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "undersigned", *map(str, words)],
-        input=typed,
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=base | env,
-        timeout=60,
-        check=False,
-    )
-    assert "Traceback" not in done.stdout + done.stderr, done.stderr
-    return Done(code=done.returncode, out=done.stdout, err=done.stderr)
+class _Typing(io.StringIO):
+    """Somebody who types each line only when it is asked for."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        super().__init__()
+        self._lines = iter(lines)
+
+    def readline(self, size: int | None = -1, /) -> str:
+        line = next(self._lines, None)
+        return "" if line is None else line + "\n"
