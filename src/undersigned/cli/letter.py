@@ -6,6 +6,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
+from unicodedata import normalize
 
 import click
 import msgspec
@@ -157,6 +158,7 @@ def amend(url: str, file: Path, summary: str, key_file: Path, passphrase: str) -
 def statement(url: str, type_: str, party: str, origin: str, text: str, key_file: Path, passphrase: str) -> None:
     """Put a statement or an update on the letter's timeline."""
     client, seed = _ready(url, key_file, passphrase)
+    party, text, origin = (normalize("NFC", one) for one in (party, text, origin))
     words = StatementBlob(salt=secrets.token_bytes(32), party=party, text=text, source=origin)
     number = max(client.state.statements, default=0) + 1
     publishing.state_words(number, type_, words, source=client.source, letter=client.letter, organizer=seed)
