@@ -134,9 +134,12 @@ class Cosigning:
         if not quorum and size == log.cosigned_size:
             return  # readers have a better one
         keep, forget = _keep_times(log, note, size, now=self._clock()) if quorum else ({}, [])
-        await self._writer.write(
-            Publish(letter=log.number, size=size, note=data, cosigned=quorum, keep=keep, forget=forget)
-        )
+        change = Publish(letter=log.number, size=size, note=data, cosigned=quorum, keep=keep, forget=forget)
+        try:
+            await self._writer.write(change)
+        except UndersignedError:
+            log.broken = True  # the times in memory may not be on disk, or the other way round
+            raise
         log.published, log.published_size = data, size
         if quorum:
             log.cosigned, log.cosigned_size = data, size

@@ -125,8 +125,10 @@ class Intake:
         log.pending.add(item)
 
         def done(future: asyncio.Future[None]) -> None:
-            if future.exception() is not None:
+            failure = future.exception()
+            if failure is not None:
                 log.pending.remove(item)
+                log.broken = log.broken or not isinstance(failure, Refused)  # it may be on disk all the same
 
         kept.add_done_callback(done)
         await asyncio.shield(kept)

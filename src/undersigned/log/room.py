@@ -1,9 +1,7 @@
 """The log room: all letters of one host, on one disk, with one task that keeps them going."""
 
 import asyncio
-import fcntl
 import logging
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -49,7 +47,6 @@ class LogRoom:
     ) -> None:
         """Read every letter from disk. Unavailable when another log runs here, or when a log is not as it signed it."""
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = _lock(directory / "lock")
         self.host, self.publish_code, self.clock = host, publish_code, clock
         self.storage = storage or SqliteStorage(directory / "log.sqlite")
         self.writer = Writer(self.storage)
@@ -70,7 +67,9 @@ class LogRoom:
         self._logs: dict[str, LetterLog] = {}
         self._numbers = 0
         self._publishing: set[str] = set()
+        self._unsure = False  # whether a letter may be on disk that is not in memory
         try:
+            self.storage.lead()
             self._load()
         except UndersignedError:
             self._let_go()
@@ -115,6 +114,9 @@ class LogRoom:
             log, change = new_letter_log(self._numbers, letter, seed=self._seed)
             await self.writer.write(change)
             self._logs[letter.slug] = log
+        except Unavailable:
+            self._unsure = True
+            raise
         finally:
             self._publishing.discard(letter.slug)
         return letter
@@ -128,6 +130,8 @@ class LogRoom:
 
     async def tick(self) -> None:
         """One step of every letter: read anew what broke, append what is due, do own duties, start rounds."""
+        if self._unsure:
+            await self._look_again()
         for slug in list(self._logs):
             try:
                 await self._tick(slug)
@@ -140,8 +144,10 @@ class LogRoom:
         await asyncio.gather(*rounds, return_exceptions=True)
 
     async def run(self) -> None:
-        """Tick until cancelled."""
+        """Tick until cancelled; Unavailable once another log has taken over, for then this one must end."""
         while True:
+            if not self.storage.leads:
+                raise Unavailable("another log has taken over here: this one ends, and may be started again later")
             try:
                 await self.tick()
             except Exception as error:  # noqa: BLE001  the log must go on; the operator gets the kind of fault
@@ -154,15 +160,16 @@ class LogRoom:
             if log.round is not None:
                 log.round.cancel()
         await self.settle()
-        await self.writer.write()
-        if self._own_post:
-            await self._own_post.close()
-        self._let_go()
+        try:
+            await self.writer.write()
+        finally:
+            if self._own_post:
+                await self._own_post.close()
+            self._let_go()
 
     def _let_go(self) -> None:
         self.writer.close()
         self.storage.close()
-        os.close(self._lock)
 
     async def _tick(self, slug: str) -> None:
         log, now = self._logs[slug], self.clock()
@@ -189,8 +196,19 @@ class LogRoom:
         new.last_batch, new.ended, new.forgotten = old.last_batch, old.ended, old.forgotten
         self._logs[slug] = new
 
+    async def _look_again(self) -> None:
+        """Take in the letters whose first entry was kept although nobody could tell whoever published them."""
+        try:
+            await self.writer.write()
+            self._load()
+            self._unsure = False
+        except UndersignedError as refusal:
+            _log.error("%s", refusal)
+
     def _load(self) -> None:
         for stored in self.storage.letters():
+            if stored.slug in self._logs or stored.slug in self._publishing:
+                continue
             log = load_letter_log(stored, self.storage)
             self._check_own(log.letter)
             self._logs[stored.slug] = log
@@ -218,13 +236,3 @@ class _HttpPost:
     async def close(self) -> None:
         if self._client is not None:
             await self._client.aclose()
-
-
-def _lock(path: Path) -> int:
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(file)
-        raise Unavailable("another log is running on this directory: two would write two histories") from None
-    return file

@@ -110,7 +110,7 @@ class Sequencer:
         )
 
         def done(future: asyncio.Future[None]) -> None:
-            if future.exception() is not None:
+            if future.cancelled() or future.exception() is not None:
                 log.broken = True
             elif size > log.head_size:
                 log.head, log.head_size = head, size

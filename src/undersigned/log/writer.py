@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from undersigned.errors import Unavailable, UndersignedError
+from undersigned.errors import Refused, Unavailable, UndersignedError
 from undersigned.log.storage import Change, LogStorage
 
 AT_MOST = 500
@@ -20,7 +20,7 @@ class Writer:
         self._task: asyncio.Task[None] | None = None
 
     def write(self, *changes: Change) -> asyncio.Future[None]:
-        """Queue the changes; the future is done when all of them are on disk, or fails with Unavailable."""
+        """Queue the changes; the future is done when all of them are on disk, or fails as `LogStorage.write` does."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._jobs.append((changes, future))
         if self._task is None or self._task.done():
@@ -35,13 +35,9 @@ class Writer:
         while self._jobs:
             batch, self._jobs = self._jobs[:AT_MOST], self._jobs[AT_MOST:]
             failure = await self._commit([change for changes, _ in batch for change in changes])
-            for _, future in batch:
-                if future.cancelled():
-                    continue
-                if failure is None:
-                    future.set_result(None)
-                else:
-                    future.set_exception(failure)
+            alone = isinstance(failure, Refused) and len(batch) > 1  # one of them lost a race, and not the others
+            for changes, future in batch:
+                _end(future, await self._commit(changes) if alone else failure)
 
     async def _commit(self, changes: Sequence[Change]) -> UndersignedError | None:
         try:
@@ -52,3 +48,12 @@ class Writer:
         except Exception as error:  # noqa: BLE001  a fault of ours: nobody may be told that it is kept
             return Unavailable(f"the log could not keep this ({type(error).__name__}): try again later")
         return None
+
+
+def _end(future: asyncio.Future[None], failure: UndersignedError | None) -> None:
+    if future.cancelled():
+        return
+    if failure is None:
+        future.set_result(None)
+    else:
+        future.set_exception(failure)

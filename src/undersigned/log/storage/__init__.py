@@ -151,6 +151,10 @@ class DestroySealed:
     letter: int
 
 
+TAKEN = "something else was kept in this place first: read the letter again, then try once more"
+NOT_LEADING = "this process does not lead the log: only the one that does puts entries in order"
+OUT_OF_STEP = "the log's memory and its disk differ: it reads its disk again, so try in a minute"
+
 Change: TypeAlias = (
     NewLetter | Admit | Append | Publish | KeepBlob | KeepOpened | KeepMessage | ForgetMessages | DestroySealed
 )  # fmt: skip
@@ -159,8 +163,22 @@ Change: TypeAlias = (
 class LogStorage(Protocol):
     """`write` is called by one thread at a time, and reading by any. Unavailable when the database does not answer."""
 
+    @property
+    def leads(self) -> bool:
+        """Whether this is, as far as it knows, the one storage that may write everything."""
+
+    def lead(self) -> None:
+        """Become the one that orders entries; Unavailable while another does, and it stays the other.
+
+        Who leads no longer can write nothing. Who never led can only admit, and unique keys decide races.
+        """
+
     def write(self, changes: Sequence[Change]) -> None:
-        """Make all of the changes durable, or none of them."""
+        """Make all of the changes durable, or none of them. They wait until whatever was written before has ended.
+
+        Refused when something else was kept in the place of one of them: then none is. Unavailable when they were not
+        kept, or when nobody can know: after that, read again what is there.
+        """
 
     def letters(self) -> list[StoredLetter]: ...
 

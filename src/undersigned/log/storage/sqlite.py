@@ -1,28 +1,36 @@
-"""The log's storage in one SQLite file: WAL, synchronous=FULL, one writer, and no trace of what was deleted."""
+"""The log's storage in one SQLite file: WAL, synchronous=FULL, one writer, and no trace of what was deleted.
+
+Who leads holds a lock on the file `lock` beside the database. PostgreSQL has a lease with an end and a check in every
+transaction; here a lock is the better lease. It ends with its holder and never before, so nobody waits after a crash,
+no clock is asked, and there is no stale holder to keep from writing: a process that was stopped for an hour still has
+it. This holds because SQLite in WAL mode works on a disk of this machine only, where the kernel knows who is alive.
+"""
 
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from undersigned.errors import Unavailable
+from undersigned.errors import Refused, Unavailable
 from undersigned.log.storage import (
+    NOT_LEADING,
+    OUT_OF_STEP,
+    TAKEN,
     Admit,
     Append,
     Change,
     DestroySealed,
     ForgetMessages,
-    Included,
     KeepBlob,
     KeepMessage,
     KeepOpened,
     NewLetter,
     Publish,
-    StoredLetter,
-    Waiting,
 )
+from undersigned.log.storage.lock import FileLock
+from undersigned.log.storage.sql import SqlReading
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS letters(
@@ -58,27 +66,38 @@ CREATE TABLE IF NOT EXISTS notes(
     letter INTEGER NOT NULL, name TEXT NOT NULL, note BLOB NOT NULL, PRIMARY KEY (letter, name)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS messages(
-    letter INTEGER NOT NULL, freeze INTEGER NOT NULL, recipient INTEGER NOT NULL, sender INTEGER NOT NULL,
+    letter INTEGER NOT NULL, "freeze" INTEGER NOT NULL, recipient INTEGER NOT NULL, sender INTEGER NOT NULL,
     type TEXT NOT NULL, part INTEGER NOT NULL, data BLOB NOT NULL,
-    PRIMARY KEY (letter, freeze, recipient, sender, type, part)
+    PRIMARY KEY (letter, "freeze", recipient, sender, type, part)
 ) STRICT;
 """
 
 
-class SqliteStorage:
+class SqliteStorage(SqlReading):
     """`LogStorage` on one file, made with mode 0600. Reading threads have a connection each."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         self._path = path
+        self._lock = FileLock(path.with_name("lock"))
         self._readers = threading.local()
         self._open: list[sqlite3.Connection] = []
         self._writer = self._connect()
         self._writer.executescript(_SCHEMA)
 
+    @property
+    def leads(self) -> bool:
+        return self._lock.taken
+
+    def lead(self) -> None:
+        """Take the lock beside the database; Unavailable while another log has it."""
+        self._lock.take()
+
     def write(self, changes: Sequence[Change]) -> None:
-        """One BEGIN IMMEDIATE transaction, on disk when this returns. Unavailable, and then nothing was kept."""
+        """One BEGIN IMMEDIATE transaction, on disk when this returns. Refused or Unavailable, as `LogStorage` says."""
+        if not self.leads and not all(isinstance(change, Admit) for change in changes):
+            raise Unavailable(NOT_LEADING)
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             try:
@@ -89,76 +108,17 @@ class SqliteStorage:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
+        except sqlite3.IntegrityError:
+            raise Refused(TAKEN) from None
         except sqlite3.Error as error:
             raise Unavailable(
                 f"the log could not write to its disk ({type(error).__name__}): try again later"
             ) from None
 
-    def letters(self) -> list[StoredLetter]:
-        rows = self._all("SELECT letter, slug, head, published, cosigned FROM letters ORDER BY letter")
-        names = ("letter", "slug", "head", "published", "cosigned")
-        return [StoredLetter(**dict(zip(names, row, strict=True))) for row in rows]
-
-    def entries(self, letter: int, start: int, stop: int) -> list[bytes]:
-        query = "SELECT data FROM entries WHERE letter = ? AND idx >= ? AND idx < ? ORDER BY idx"
-        return [row[0] for row in self._all(query, letter, start, stop)]
-
-    def all_entries(self, letter: int) -> Iterator[bytes]:
-        start = 0
-        while chunk := self.entries(letter, start, start + 1024):
-            yield from chunk
-            start += len(chunk)
-
-    def included(self, letter: int, leaf: bytes) -> Included | None:
-        row = self._one("SELECT idx, latest FROM entries WHERE letter = ? AND leaf = ? ORDER BY idx DESC", letter, leaf)
-        return Included(index=row[0], latest=row[1]) if row else None
-
-    def waiting(self, letter: int) -> list[Waiting]:
-        rows = self._all("SELECT leaf, key, kind, data, latest FROM waiting WHERE letter = ?", letter)
-        names = ("leaf", "key", "kind", "entry", "latest")
-        return [Waiting(**dict(zip(names, row, strict=True))) for row in rows]
-
-    def blob_at(self, letter: int, index: int) -> bytes | None:
-        return self._value("SELECT data FROM blobs WHERE letter = ? AND idx = ?", letter, index)
-
-    def public_blob(self, letter: int, blob_hash: bytes) -> bytes | None:
-        query = "SELECT data FROM blobs WHERE letter = ? AND hash = ? AND NOT sealed"
-        return self._value(query, letter, blob_hash)
-
-    def public_blobs(self, letter: int, size: int) -> dict[bytes, bytes]:
-        return dict(self._all("SELECT hash, data FROM blobs WHERE letter = ? AND idx < ? AND NOT sealed", letter, size))
-
-    def has_sealed(self, letter: int) -> bool:
-        return self._one("SELECT 1 FROM blobs WHERE letter = ? AND sealed LIMIT 1", letter) is not None
-
-    def opened(self, letter: int, index: int) -> bytes | None:
-        return self._value("SELECT data FROM opened WHERE letter = ? AND idx = ?", letter, index)
-
-    def all_opened(self, letter: int) -> dict[int, bytes]:
-        return dict(self._all("SELECT idx, data FROM opened WHERE letter = ? ORDER BY idx", letter))
-
-    def opening_list(self, letter: int, list_hash: bytes) -> bytes | None:
-        return self._value("SELECT data FROM lists WHERE letter = ? AND hash = ?", letter, list_hash)
-
-    def lists(self, letter: int) -> dict[bytes, bytes]:
-        return dict(self._all("SELECT hash, data FROM lists WHERE letter = ?", letter))
-
-    def notes(self, letter: int) -> dict[str, bytes]:
-        return dict(self._all("SELECT name, note FROM notes WHERE letter = ?", letter))
-
-    def message(self, letter: int, freeze: int, place: tuple[int, int, str, int]) -> bytes | None:
-        where = "letter = ? AND freeze = ? AND recipient = ? AND sender = ? AND type = ? AND part = ?"
-        return self._value(f"SELECT data FROM messages WHERE {where}", letter, freeze, *place)
-
-    def messages(self, letter: int, freeze: int, to: int) -> list[bytes]:
-        query = (
-            "SELECT data FROM messages WHERE letter = ? AND freeze = ? AND recipient = ? ORDER BY sender, type, part"
-        )
-        return [row[0] for row in self._all(query, letter, freeze, to)]
-
     def close(self) -> None:
         for connection in self._open:
             connection.close()
+        self._lock.let_go()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=30)
@@ -179,14 +139,6 @@ class SqliteStorage:
         except sqlite3.Error as error:
             raise Unavailable(f"the log could not read its disk ({type(error).__name__}): try again later") from None
 
-    def _one(self, query: str, *values: object) -> tuple[Any, ...] | None:
-        rows = self._all(query + ("" if "LIMIT" in query else " LIMIT 1"), *values)
-        return rows[0] if rows else None
-
-    def _value(self, query: str, *values: object) -> bytes | None:
-        row = self._one(query, *values)
-        return None if row is None else bytes(row[0])
-
 
 def _new_letter(db: sqlite3.Connection, change: NewLetter) -> None:
     row = (change.letter, change.slug, change.head, change.head)
@@ -205,13 +157,15 @@ def _append(db: sqlite3.Connection, change: Append) -> None:
     letter = change.letter
     (size,) = db.execute("SELECT max(idx) + 1 FROM entries WHERE letter = ?", (letter,)).fetchone()
     if change.entries and change.entries[0].index != size:
-        raise sqlite3.IntegrityError("entries before these were not kept")
+        raise Unavailable(OUT_OF_STEP)
     rows = [(letter, one.index, one.leaf, one.data, one.latest) for one in change.entries]
     db.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", rows)
     taken = [(one.index, letter, one.leaf) for one in change.entries if one.waiting]
     move = "INSERT INTO blobs SELECT letter, ?, blob_hash, sealed, blob FROM waiting WHERE letter = ? AND leaf = ?"
     db.executemany(f"{move} AND blob IS NOT NULL", taken)
-    db.executemany("DELETE FROM waiting WHERE letter = ? AND leaf = ?", [row[1:] for row in taken])
+    gone = db.executemany("DELETE FROM waiting WHERE letter = ? AND leaf = ?", [row[1:] for row in taken])
+    if taken and gone.rowcount != len(taken):
+        raise Unavailable(OUT_OF_STEP)
     given = [(letter, one.index, one.blob_hash, 0, one.blob) for one in change.entries if one.blob is not None]
     db.executemany("INSERT INTO blobs VALUES (?, ?, ?, ?, ?)", given)
     due = [(letter, one.cause, one.index, one.opened) for one in change.erasures]
@@ -250,7 +204,7 @@ def _keep_message(db: sqlite3.Connection, change: KeepMessage) -> None:
 
 
 def _forget_messages(db: sqlite3.Connection, change: ForgetMessages) -> None:
-    db.execute("DELETE FROM messages WHERE letter = ? AND freeze = ?", (change.letter, change.freeze))
+    db.execute('DELETE FROM messages WHERE letter = ? AND "freeze" = ?', (change.letter, change.freeze))
 
 
 def _destroy_sealed(db: sqlite3.Connection, change: DestroySealed) -> None:
