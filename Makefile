@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: try test check example format lint floors types lock clean
+.PHONY: try test faults check example format lint floors types lock clean
 
 # A letter from first word to last, with 738 people: make try ARGS="--story failure"
 try: $(VENV)/.server-installed
@@ -14,6 +14,10 @@ try: $(VENV)/.server-installed
 # Every suite whose tools are here; the others are named with the Debian package they need: make test ARGS="-k count"
 test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+# The database killed and restarted some hundred times while people sign; about three minutes.
+faults: $(VENV)/.test-installed
+	UNDERSIGNED_TEST_ALL=1 UNDERSIGNED_FAULT_ROUNDS=50 $(BIN)/python -m pytest tests/log/test_postgresql_faults.py $(ARGS)
 
 check: lint floors types test
 
@@ -50,7 +54,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 lock: $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet uv
 	$(UV_COMPILE) --extra server pyproject.toml requirements/build.in -o requirements/server.txt
-	$(UV_COMPILE) --extra server --extra test -c requirements/server.txt pyproject.toml requirements/build.in \
+	$(UV_COMPILE) --extra server --extra postgres --extra test -c requirements/server.txt pyproject.toml requirements/build.in \
 		-o requirements/test.txt
 
 clean:

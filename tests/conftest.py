@@ -5,6 +5,7 @@ A test or module says `pytest.mark.needs("node")`. Under UNDERSIGNED_TEST_ALL=1 
 
 import os
 import shutil
+from glob import glob
 
 import pytest
 from hypothesis import settings
@@ -12,7 +13,10 @@ from hypothesis import settings
 settings.register_profile("undersigned", deadline=None)  # machines differ, and neighbours steal time
 settings.load_profile("undersigned")
 
-DEBIAN_PACKAGES: dict[str, str] = {}  # command -> the Debian package that brings it
+DEBIAN_PACKAGES = {"pg_ctl": "postgresql"}  # command -> the Debian package that brings it
+
+# Debian keeps a database server's own commands off the path, one directory for each version.
+os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *sorted(glob("/usr/lib/postgresql/*/bin"), reverse=True)])
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

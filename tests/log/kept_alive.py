@@ -6,11 +6,15 @@ import sys
 from pathlib import Path
 
 from undersigned.log.room import LogRoom
+from undersigned.log.storage.postgres import PostgresStorage
 
 
 async def main(directory: Path, material: Path) -> None:
-    host, seed, promise_seed, first, entries = pickle.loads(material.read_bytes())
-    room = LogRoom(directory=directory, host=host, seed=seed, promise_seed=promise_seed, publish_code="x")
+    host, seed, promise_seed, first, entries, url = pickle.loads(material.read_bytes())
+    storage = PostgresStorage(url, directory=directory, lease_seconds=1) if url else None
+    room = LogRoom(
+        directory=directory, host=host, seed=seed, promise_seed=promise_seed, publish_code="x", storage=storage
+    )
     letter = await room.publish(first[0])
     for entry in first[1:]:
         await room.submit(letter.slug, entry)

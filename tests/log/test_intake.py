@@ -239,7 +239,7 @@ def test_a_lost_envelope_can_be_handed_in_again_from_the_receipt(run):
         await place.submit(entry, blob)
         await place.step(24 * 3600)
         index = place.state.size - 1
-        place.room.storage._writer.execute("DELETE FROM blobs")
+        place.execute("DELETE FROM blobs")
         asked = await place.post_json("sealed", place.sealed_request(1, [index]))
         assert asked.json() == {"blobs": {}, "missing": [index]}
         with pytest.raises(UndersignedError):

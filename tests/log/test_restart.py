@@ -2,9 +2,7 @@
 
 import asyncio
 import pickle
-import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -12,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from support.keepers import Keeper
 from support.letters import make_letter
 from support.log_rooms import HOST, SLUG, Clock, Place
 from undersigned.errors import Refused, Unavailable
@@ -20,12 +19,13 @@ from undersigned.protocol.entry import decode_entry
 from undersigned.transparency.merkle import leaf_hash
 
 
-def test_every_promise_given_before_a_crash_is_kept_after_it(tmp_path: Path) -> None:
+def test_every_promise_given_before_a_crash_is_kept_after_it(tmp_path: Path, keeper: Keeper) -> None:
     now = int(time.time())
     cast = make_letter(witnesses=0, witness_quorum=0, trustees=0, modes=("public", "anonymous"), deadline=now + 10**6)
     people = [cast.signature(cast.person(), "public" if one % 2 else "anonymous") for one in range(120)]
     material = tmp_path / "material"
-    material.write_bytes(pickle.dumps((HOST, cast.log, cast.promise, [cast.letter.data, *cast.accept()], people)))
+    first = [cast.letter.data, *cast.accept()]
+    material.write_bytes(pickle.dumps((HOST, cast.log, cast.promise, first, people, keeper.url)))
     script = Path(__file__).with_name("kept_alive.py")
     arguments = [sys.executable, script, tmp_path / "log", material]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
@@ -43,6 +43,7 @@ def test_every_promise_given_before_a_crash_is_kept_after_it(tmp_path: Path) -> 
             promise_seed=cast.promise,
             publish_code="x",
             clock=clock,
+            storage=keeper.open(tmp_path / "log"),
         )
         await room.tick()
         included = {leaf_hash(one).hex() for one in room.entries(SLUG, 0, 1_000)}
@@ -83,33 +84,19 @@ def test_a_log_whose_entries_are_not_those_it_signed_does_not_start(run):
         index = place.state.records[person.key].index
         data = place.room.entries(SLUG, index, index + 1)[0]
         await place.room.close()
-        path = place.directory / "log" / "log.sqlite"
-        for change in (
-            ("UPDATE entries SET data = ? WHERE idx = ?", (data.replace(b'"v":1', b'"v":2'), index)),
-            ("UPDATE entries SET data = ? WHERE idx = ?", (place.cast.withdrawal(person), index)),
-            ("DELETE FROM entries WHERE idx = ?", (index,)),
+        place.save()
+        for query, *values in (
+            ("UPDATE entries SET data = ? WHERE idx = ?", data.replace(b'"v":1', b'"v":2'), index),
+            ("UPDATE entries SET data = ? WHERE idx = ?", place.cast.withdrawal(person), index),
+            ("DELETE FROM entries WHERE idx = ?", index),
         ):
-            copy = place.directory / "copy"
-            shutil.rmtree(copy, ignore_errors=True)
-            shutil.copytree(path.parent, copy)
-            _change(copy / "log.sqlite", *change)
+            place.execute(query, *values)
             with pytest.raises((Unavailable, Refused), match="good copy"):
-                _open(place, copy)
+                place.start()
+            place.put_back()
         place.start()
 
     run(story)
-
-
-def _change(path: Path, query: str, values: tuple) -> None:
-    with sqlite3.connect(path) as database:
-        database.execute(query, values)
-    database.close()
-
-
-def _open(place: Place, directory: Path) -> LogRoom:
-    return LogRoom(
-        directory=directory, host=HOST, seed=place.cast.log, promise_seed=place.cast.promise, publish_code="x"
-    )
 
 
 def test_a_log_set_back_to_an_older_copy_writes_no_second_history(run):
@@ -117,16 +104,14 @@ def test_a_log_set_back_to_an_older_copy_writes_no_second_history(run):
         await place.sign()
         await place.step(60)
         await place.room.close()
-        backup = place.directory / "backup"
-        shutil.copytree(place.directory / "log", backup)
+        place.save()
         place.start()
         await place.step()
         await place.sign()
         await place.step(60)
         size = place.state.size
         await place.room.close()
-        shutil.rmtree(place.directory / "log")
-        shutil.copytree(backup, place.directory / "log")
+        place.put_back()
         place.start()
         with pytest.raises(Unavailable, match="asking its witnesses"):
             await place.sign()
@@ -145,7 +130,7 @@ def test_a_letter_begun_anew_where_witnesses_know_another_history_is_not_continu
         await place.sign()
         await place.step(60)
         await place.room.close()
-        shutil.rmtree(place.directory / "log")
+        place.lose()
         place.start()
         await place.publish()
         with pytest.raises(Unavailable, match="older copy"):

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from support.keepers import Keeper, SqliteKeeper
 from support.letters import ORIGIN, START, Cast, Person, make_letter
 from undersigned.crypto import ed25519
 from undersigned.log.intake import Admitted
@@ -53,6 +54,7 @@ class Place:
 
     directory: Path
     cast: Cast
+    keeper: Keeper = field(default_factory=SqliteKeeper)
     clock: Clock = field(default_factory=Clock)
     down: set[str] = field(default_factory=set)
     room: LogRoom = field(init=False)
@@ -81,7 +83,24 @@ class Place:
             publish_code=PUBLISH_CODE,
             clock=self.clock,
             post=self.post,
+            storage=self.keeper.open(self.directory / "log"),
         )
+
+    def execute(self, query: str, *values: object) -> None:
+        """Change what the log keeps behind its back; `?` stands for each value."""
+        self.keeper.execute(self.directory / "log", query, *values)
+
+    def save(self) -> None:
+        """Make a backup of what the log keeps, while it is closed."""
+        self.keeper.save(self.directory / "log")
+
+    def put_back(self) -> None:
+        """Put that backup where it was."""
+        self.keeper.put_back(self.directory / "log")
+
+    def lose(self) -> None:
+        """Lose what the log keeps, but not the backup."""
+        self.keeper.lose(self.directory / "log")
 
     async def restart(self) -> None:
         await self.room.close()

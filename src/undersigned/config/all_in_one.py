@@ -5,7 +5,7 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import Any, Literal, TypeAlias
 
-from undersigned.config.hosting import HostFolder, make_registrar, over_http, read_mail
+from undersigned.config.hosting import HostFolder, make_registrar, open_storage, over_http, read_mail
 from undersigned.config.views import LocalViews, RemoteViews
 from undersigned.log.room import LogRoom
 from undersigned.protocol.letter import Letter
@@ -61,6 +61,7 @@ class Rooms:
             seed=self.folder.seeds["log"],
             promise_seed=self.folder.seeds["promise"],
             publish_code=self.folder.publish_code,
+            storage=open_storage(self.folder),
         )
         self.router.include(room.router)
         return room

@@ -109,8 +109,19 @@ class _NoMail:
 
 
 def open_storage(folder: HostFolder) -> LogStorage:
-    """What the log of a data directory keeps, to be read beside a running log; only who leads may write."""
-    return SqliteStorage(folder.directory / "log" / "log.sqlite")
+    """What the log of a data directory keeps, in one file there or where UNDERSIGNED_DATABASE_URL says; only who leads
+    may write, and anybody may read beside a running log. Malformed, Unavailable.
+    """
+    url, directory = os.environ.get("UNDERSIGNED_DATABASE_URL", ""), folder.directory / "log"
+    if not url:
+        return SqliteStorage(directory / "log.sqlite")
+    if not url.startswith("postgresql://"):
+        raise Malformed("UNDERSIGNED_DATABASE_URL must be like postgresql://undersigned_log@host/undersigned_log")
+    try:
+        from undersigned.log.storage.postgres import PostgresStorage
+    except ImportError:
+        raise Unavailable("for PostgreSQL one more package is needed: pip install 'undersigned[postgres]'") from None
+    return PostgresStorage(url, directory=directory)
 
 
 def make_registrar(folder: HostFolder, *, mail: Mail, submit_: Submit, entry_at: EntryAt) -> RegistrarRoom:
