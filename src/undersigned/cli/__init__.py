@@ -26,10 +26,11 @@ _COMMANDS = {
     "letter": ("undersigned.cli.letter", "letter", "Write, check, publish, amend and close a letter."),
     "roster": ("undersigned.cli.roster", "roster", "Import who may sign, and print their codes."),
     "registrar": ("undersigned.cli.roster", "registrar", "Look after a registrar."),
-    "log": ("undersigned.cli.log", "log", "Take a signature out of a log, with a reason."),
+    "log": ("undersigned.cli.log", "log", "Scrub a log, take a signature out, name the log that went before."),
     "trustee": ("undersigned.cli.trustee", "trustee", "Keep one key, and open names when the rule says so."),
     "witness": ("undersigned.cli.witness", "witness", "Vouch that logs have one history."),
     "serve": ("undersigned.cli.serve", "serve", "Run all rooms, or the named ones."),
+    "restore": ("undersigned.cli.restore", "restore", "Bring a letter's log back from its dossier and the old keys."),
     "try": ("undersigned.cli.try_", "try_", "Play a whole letter on this machine, from first word to last."),
 }
 

@@ -65,10 +65,10 @@ To the board of directors,
 We, the undersigned, ...
 """
 _STATEMENTS = get_args(Statement.__annotations__["type"])
-_KEY = click.option(
+KEY = click.option(
     "--key", "key_file", type=click.Path(path_type=Path), required=True, help="The organizer's key file."
 )
-_PASSPHRASE = click.option(
+PASSPHRASE = click.option(
     "--passphrase", envvar="UNDERSIGNED_PASSPHRASE", prompt="Passphrase of the organizer's key", hide_input=True
 )
 
@@ -119,8 +119,8 @@ def check(file: Path, as_json: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--host", required=True, help="The host's address, such as https://letters.example.org.")
 @click.option("--code", envvar="UNDERSIGNED_PUBLISH_CODE", prompt="Publish code", hide_input=True)
-@_KEY
-@_PASSPHRASE
+@KEY
+@PASSPHRASE
 def publish(file: Path, host: str, code: str, key_file: Path, passphrase: str) -> None:
     """Publish a letter: entry 0 is made and signed here, and everybody can check it from then on."""
     draft = read_draft(read_whole(file, what="a letter", at_most=MAX_LETTER_BYTES))
@@ -137,12 +137,12 @@ def publish(file: Path, host: str, code: str, key_file: Path, passphrase: str) -
 @click.argument("url")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--summary", prompt="What changes, in a sentence")
-@_KEY
-@_PASSPHRASE
+@KEY
+@PASSPHRASE
 def amend(url: str, file: Path, summary: str, key_file: Path, passphrase: str) -> None:
     """Publish the file's text as a new version; nobody moves to it without consenting."""
     draft = read_draft(read_whole(file, what="a letter", at_most=MAX_LETTER_BYTES))
-    client, seed = _ready(url, key_file, passphrase)
+    client, seed = ready(url, key_file, passphrase)
     publishing.amend(draft, summary, source=client.source, letter=client.letter, organizer=seed)
     click.echo("The new version is out. Those who signed stand under the old one until they consent.")
 
@@ -153,11 +153,11 @@ def amend(url: str, file: Path, summary: str, key_file: Path, passphrase: str) -
 @click.option("--party", default="The organizers", show_default=True, help="Whose words these are.")
 @click.option("--source", "origin", default="", help="Where it was said.")
 @click.option("--text", prompt="The words")
-@_KEY
-@_PASSPHRASE
+@KEY
+@PASSPHRASE
 def statement(url: str, type_: str, party: str, origin: str, text: str, key_file: Path, passphrase: str) -> None:
     """Put a statement or an update on the letter's timeline."""
-    client, seed = _ready(url, key_file, passphrase)
+    client, seed = ready(url, key_file, passphrase)
     party, text, origin = (normalize("NFC", one) for one in (party, text, origin))
     words = StatementBlob(salt=secrets.token_bytes(32), party=party, text=text, source=origin)
     number = max(client.state.statements, default=0) + 1
@@ -168,11 +168,11 @@ def statement(url: str, type_: str, party: str, origin: str, text: str, key_file
 @letter.command()
 @click.argument("url")
 @click.option("--reason", prompt="Why it closes")
-@_KEY
-@_PASSPHRASE
+@KEY
+@PASSPHRASE
 def close(url: str, reason: str, key_file: Path, passphrase: str) -> None:
     """Close the letter: nobody can sign any more."""
-    client, seed = _ready(url, key_file, passphrase)
+    client, seed = ready(url, key_file, passphrase)
     publishing.close(reason, source=client.source, letter=client.letter, organizer=seed)
     click.echo("The letter is closed.")
 
@@ -190,7 +190,8 @@ def _show_draft(draft: Draft) -> None:
     click.echo("This file is a letter.")
 
 
-def _ready(url: str, key_file: Path, passphrase: str) -> tuple[LogClient, bytes]:
+def ready(url: str, key_file: Path, passphrase: str) -> tuple[LogClient, bytes]:
+    """The letter as followed now, and the organizer's 32-byte seed."""
     client = LogClient(place_of(url).log)
     client.refresh()
     return client, _organizer(key_file, passphrase, make=False)

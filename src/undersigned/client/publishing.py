@@ -1,5 +1,6 @@
 """Publishes a letter: from a draft and a host's keys to entry 0, signed by the organizer and by nobody else."""
 
+import secrets
 import time
 from base64 import b64decode
 from dataclasses import dataclass
@@ -14,9 +15,18 @@ from undersigned.protocol import blob as blobs
 from undersigned.protocol import entry as entries
 from undersigned.protocol.encoding import sha256, to_jcs
 from undersigned.protocol.letter import Letter, sign_publication
+from undersigned.protocol.state import LetterState
+from undersigned.transparency.checkpoint import Checkpoint
 from undersigned.transparency.note import ed25519_vkey
 
 DEFAULT_DEADLINE = 30 * 24 * 3600
+SUCCESSION = """This letter succeeds an earlier one, whose log has ended.
+
+lid {lid}
+origin {origin}
+size {size}
+root {root_hash}
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +138,16 @@ def state_words(
     data = sign_entry(entry, seed=organizer, letter=letter)
     submit(data, blob, source=source, letter=letter)
     return data
+
+
+def succeed(old: Letter, head: Checkpoint, *, source: Source, state: LetterState, organizer: bytes) -> bytes:
+    """State that the letter of `state` succeeds `old`, whose log ended at `head`; the entry's bytes. spec/log.md."""
+    text = SUCCESSION.format(lid=old.lid.hex(), origin=old.origin, size=head.size, root_hash=b64(head.root_hash))
+    words = blobs.StatementBlob(
+        salt=secrets.token_bytes(32), party="The organizers", text=text, source=f"https://{old.origin}"
+    )
+    number = max(state.statements, default=0) + 1
+    return state_words(number, "import", words, source=source, letter=state.letter, organizer=organizer)
 
 
 def close(reason: str, *, source: Source, letter: Letter, organizer: bytes) -> bytes:

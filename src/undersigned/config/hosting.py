@@ -29,7 +29,7 @@ from undersigned.registrar.office import EntryAt, Submit
 from undersigned.transparency import tiles
 from undersigned.transparency.policy import parse_policy
 
-_SEEDS = ("log", "promise", "registrar")
+SEEDS = ("log", "promise", "registrar")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class HostFolder:
 
     def describe(self, *, shape: str) -> dict[str, object]:
         """What /host.json tells."""
-        log, promise, registrar = (b64encode(ed25519.public_key(self.seeds[name])).decode() for name in _SEEDS)
+        log, promise, registrar = (b64encode(ed25519.public_key(self.seeds[name])).decode() for name in SEEDS)
         return {
             "host": self.host,
             "log_key": log,
@@ -64,7 +64,7 @@ def make_folder(directory: Path, *, base_url: str, registrar_name: str, policy: 
         raise Malformed("the base address must look like https://letters.example.org")
     parse_policy(policy)
     (directory / "secrets").mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in _SEEDS:
+    for name in SEEDS:
         write_whole(directory / "secrets" / f"{name}.seed", secrets.token_bytes(32))
     write_whole(directory / "secrets" / "publish.code", secrets.token_urlsafe(24).encode())
     write_whole(directory / "policy.txt", policy.encode())
@@ -89,7 +89,7 @@ def read_folder(directory: Path) -> HostFolder:
         scheme=scheme,
         registrar_name=name,
         policy=read_whole(directory / "policy.txt", what="a policy").decode(),
-        seeds={one: read_whole(keys / f"{one}.seed", what="a seed", at_most=32) for one in _SEEDS},
+        seeds={one: read_whole(keys / f"{one}.seed", what="a seed", at_most=32) for one in SEEDS},
         publish_code=read_whole(keys / "publish.code", what="a code", at_most=256).decode(),
     )
 

@@ -22,6 +22,10 @@ WITNESS_SECONDS = 5.0
 STRAGGLER_SECONDS = 0.5
 AT_MOST_EVERY = 60.0
 QUIET_SECONDS = 3600.0
+ADVICE = (
+    "stop it and bring it up to the newest dossier that anybody has with `undersigned restore`; if none is as new as "
+    "what its witnesses know, publish the letter anew and run `undersigned log succeed`: docs/operating/recovery.md"
+)
 _log = logging.getLogger("undersigned.log")
 
 
@@ -64,7 +68,7 @@ class Cosigning:
             log.halted = (
                 "this log was set back to an older copy: its witnesses know more, and it may not write another history"
             )
-            _log.error("%s: %s", log.letter.slug, log.halted)
+            _log.error("%s: %s; %s", log.letter.slug, log.halted, ADVICE)
             return
         cosigned = Note(text=note.text, signatures=(*note.signatures, *lines.values()))  # 2
         policy = log.letter.policy
@@ -100,6 +104,8 @@ class Cosigning:
         finally:
             for task in waiting:
                 task.cancel()
+            for task in tasks.keys() - waiting:
+                task.exception()  # where two witnesses know more, one of them has said it
         return found
 
     async def _ask(self, log: LetterLog, witness: Witness, note: Note, data: bytes, size: int) -> NoteSignature | None:

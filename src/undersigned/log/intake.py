@@ -86,10 +86,10 @@ class Intake:
         included = self._storage.included(log.number, leaf)
         if included is None:
             return None
-        if included.latest is None:
-            raise Unavailable("this entry is in the log, and its promise is not known any more")
         if submission.blob is not None:
             await self._keep_again(entry, included.index, submission.blob, log)
+        if included.latest is None:
+            raise Unavailable("this entry is in the log, and its promise is not known any more")
         return included.latest
 
     async def _keep_again(self, entry: SignatorysEntry, index: int, blob: bytes, log: LetterLog) -> None:
@@ -103,6 +103,7 @@ class Intake:
             sealed = entry.tier > 0
             kept = KeepBlob(letter=log.number, index=index, blob=blob, blob_hash=sha256(blob), sealed=sealed)
             await asyncio.shield(self._writer.write(kept))
+            log.beside += 1
 
     async def _admit(self, entry: SignatorysEntry, leaf: bytes, submission: Submission, log: LetterLog) -> int:
         log.check_writable()

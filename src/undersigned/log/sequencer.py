@@ -91,7 +91,7 @@ class Sequencer:
             if isinstance(entry, _DRAINING) and len(log.pending):
                 _take(log, list(log.pending), batch)
                 check(log.state, entry, listed)
-            _apply(log, entry, _new_entry(log, data, blob), batch, listed)
+            apply_entry(log, entry, _new_entry(log, data, blob), batch, listed)
         finally:
             written = self._write(log, batch) if batch.entries else None
         assert written is not None
@@ -167,7 +167,7 @@ def _take(log: LetterLog, items: Iterable[Item], batch: Batch) -> None:
         new = NewEntry(
             index=log.state.size, leaf=item.waiting.leaf, data=data, waiting=True, latest=item.waiting.latest
         )
-        _apply(log, entry, new, batch)
+        apply_entry(log, entry, new, batch)
 
 
 def _new_entry(log: LetterLog, data: bytes, blob: bytes | None) -> NewEntry:
@@ -176,7 +176,8 @@ def _new_entry(log: LetterLog, data: bytes, blob: bytes | None) -> NewEntry:
     return NewEntry(index=log.state.size, leaf=leaf, data=data, waiting=False, blob=blob, blob_hash=blob_hash)
 
 
-def _apply(log: LetterLog, entry: Entry, new: NewEntry, batch: Batch, listed: OpeningList | None = None) -> None:
+def apply_entry(log: LetterLog, entry: Entry, new: NewEntry, batch: Batch, listed: OpeningList | None = None) -> None:
+    """Take the next entry, verified and allowed, into memory, and into `batch` with all that follows from it."""
     before = _living(log.state, _touched(log.state, entry))
     replaced = _replaced(log.state, entry)
     log.state.apply(slim(entry), listed)
