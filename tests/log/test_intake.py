@@ -222,6 +222,32 @@ def test_a_disk_that_fails_promises_nothing_and_the_log_goes_on_when_it_is_back(
     run(story)
 
 
+def test_an_entry_that_was_kept_although_the_answer_was_lost_is_promised_to_the_same_bytes_and_goes_in_once(run):
+    async def story(place: Place) -> None:
+        person = place.cast.person()
+        entry, blob = place.cast.signature(person)
+        real = place.room.storage.write
+
+        def lost(changes):
+            real(changes)
+            place.room.storage.write = real
+            raise Unavailable("nobody knows")
+
+        place.room.storage.write = lost
+        with pytest.raises(Unavailable, match="nobody knows"):
+            await place.submit(entry, blob)
+        with pytest.raises(Unavailable, match="reading it again"):
+            await place.submit(entry, blob)
+        await place.room.tick()
+        assert (await place.submit(entry, blob)).promise is not None
+        with pytest.raises(Refused, match="each token signs once"):
+            await place.submit(*place.cast.signature(person))
+        await place.step()
+        assert place.kinds().count("signature") == 1
+
+    run(story)
+
+
 def test_an_entry_of_a_kind_that_has_nothing_beside_it_takes_nothing_beside_it(run):
     async def story(place: Place) -> None:
         entry = place.cast.sign(entries.Client(manifest=bytes(32)), place.cast.log)

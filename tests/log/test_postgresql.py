@@ -73,6 +73,15 @@ def test_a_transaction_that_is_always_in_somebodys_way_is_given_up(cluster: Clus
     storage.close()
 
 
+def test_a_connection_that_was_lost_between_two_transactions_is_replaced_and_nobody_notices(cluster: Cluster, tmp_path):
+    storage = PostgresStorage(cluster.url, directory=tmp_path)
+    before = storage.letters()
+    cluster.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'undersigned log'")
+    storage.write([])
+    assert storage.letters() == before
+    storage.close()
+
+
 def test_the_database_is_chosen_by_its_url(cluster: Cluster, tmp_path, monkeypatch):
     folder = make_folder(tmp_path, base_url="https://letters.example.org", registrar_name="X", policy="quorum none\n")
     for url, kind in ((cluster.url, PostgresStorage), ("", SqliteStorage)):
