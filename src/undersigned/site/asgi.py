@@ -15,7 +15,7 @@ class SiteRoom:
 
     def __init__(self, *, view: Callable[[str], LetterView | None], slugs: Callable[[], Iterable[str]]) -> None:
         self._view, self._slugs = view, slugs
-        self._kept: dict[str, tuple[tuple[int, bool], bytes]] = {}
+        self._kept: dict[str, tuple[tuple[int, bool, int], bytes]] = {}
         self._css = (files("undersigned.site") / "letter.css").read_bytes()
         self.router = Router()
         self.router.add("GET", "/", self._get_list)
@@ -27,7 +27,7 @@ class SiteRoom:
         view = self._view(slug)
         if view is None:
             return _page(missing_page().encode(), request, status=404)
-        drawn_for = (view.checkpoint.size, view.witnessed)
+        drawn_for = (view.checkpoint.size, view.witnessed, len(view.cards))
         if self._kept.get(slug, (None,))[0] != drawn_for:
             self._kept[slug] = (drawn_for, letter_page(view).encode())
         return _page(self._kept[slug][1], request)

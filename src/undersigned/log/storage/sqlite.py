@@ -84,6 +84,8 @@ class SqliteStorage(SqlReading):
         self._readers = threading.local()
         self._open: list[sqlite3.Connection] = []
         self._writer = self._connect()
+        self._tidier = self._connect(timeout=0.2)
+        self._untidy = False
         self._writer.executescript(_SCHEMA)
 
     @property
@@ -101,8 +103,7 @@ class SqliteStorage(SqlReading):
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             try:
-                for change in changes:
-                    _WRITERS[type(change)](self._writer, change)
+                erased = [_WRITERS[type(change)](self._writer, change) for change in changes]
                 self._writer.execute("COMMIT")
             except BaseException:
                 if self._writer.in_transaction:
@@ -114,14 +115,20 @@ class SqliteStorage(SqlReading):
             raise Unavailable(
                 f"the log could not write to its disk ({type(error).__name__}): try again later"
             ) from None
+        if self._untidy or any(erased):
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """What was erased must not stay readable in the write-ahead file: empty it, or try again at the next write."""
+        self._untidy = bool(self._tidier.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
 
     def close(self) -> None:
         for connection in self._open:
             connection.close()
         self._lock.let_go()
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=30)
+    def _connect(self, *, timeout: float = 30) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=timeout)
         self._open.append(connection)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "cache_size=-16000"):
             connection.execute(f"PRAGMA {pragma}")
@@ -175,17 +182,19 @@ def _append(db: sqlite3.Connection, change: Append) -> None:
     db.execute("UPDATE letters SET head = ? WHERE letter = ?", (change.head, letter))
 
 
-def _publish(db: sqlite3.Connection, change: Publish) -> None:
+def _publish(db: sqlite3.Connection, change: Publish) -> bool:
+    """Whether anything was erased."""
     columns = "published = ?1, cosigned = ?1" if change.cosigned else "published = ?1"
     db.execute(f"UPDATE letters SET {columns} WHERE letter = ?2", (change.note, change.letter))
     due = "(SELECT idx FROM erasures WHERE letter = ?1 AND cause < ?2 AND opened = ?3)"
     for table, opened in (("blobs", 0), ("opened", 1)):
         db.execute(f"DELETE FROM {table} WHERE letter = ?1 AND idx IN {due}", (change.letter, change.size, opened))
-    db.execute("DELETE FROM erasures WHERE letter = ? AND cause < ?", (change.letter, change.size))
+    erased = db.execute("DELETE FROM erasures WHERE letter = ? AND cause < ?", (change.letter, change.size)).rowcount
     kept = [(change.letter, *item) for item in change.keep.items()]
     db.executemany("INSERT OR REPLACE INTO notes VALUES (?, ?, ?)", kept)
     gone = [(change.letter, name) for name in change.forget]
     db.executemany("DELETE FROM notes WHERE letter = ? AND name = ?", gone)
+    return erased > 0
 
 
 def _keep_blob(db: sqlite3.Connection, change: KeepBlob) -> None:
@@ -207,11 +216,13 @@ def _forget_messages(db: sqlite3.Connection, change: ForgetMessages) -> None:
     db.execute('DELETE FROM messages WHERE letter = ? AND "freeze" = ?', (change.letter, change.freeze))
 
 
-def _destroy_sealed(db: sqlite3.Connection, change: DestroySealed) -> None:
+def _destroy_sealed(db: sqlite3.Connection, change: DestroySealed) -> bool:
+    """True: something was erased."""
     db.execute("DELETE FROM blobs WHERE letter = ? AND sealed", (change.letter,))
+    return True
 
 
-_WRITERS: dict[type, Callable[[sqlite3.Connection, Any], None]] = {
+_WRITERS: dict[type, Callable[[sqlite3.Connection, Any], bool | None]] = {
     NewLetter: _new_letter,
     Admit: _admit,
     Append: _append,
