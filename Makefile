@@ -15,7 +15,7 @@ try: $(VENV)/.server-installed
 test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
-# The database killed and restarted some hundred times while people sign; about three minutes.
+# The database killed and restarted some hundred times while people sign; about three minutes on two cores.
 faults: $(VENV)/.test-installed
 	UNDERSIGNED_TEST_ALL=1 UNDERSIGNED_FAULT_ROUNDS=50 $(BIN)/python -m pytest tests/log/test_postgresql_faults.py $(ARGS)
 
