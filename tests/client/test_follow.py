@@ -185,12 +185,12 @@ def test_a_list_the_host_withholds_or_changes_stops_the_client_until_it_is_there
 
 def test_a_host_that_breaks_off_leaves_nothing_half_believed(host: Host, client: LogClient) -> None:
     signed(host.log)
-    host.instead["checkpoints"] = Unavailable("the host cannot be reached")
+    host.instead["checkpoints.json"] = Unavailable("the host cannot be reached")
     with pytest.raises(Unavailable):
         client.refresh()
     with pytest.raises(VerificationError, match="cannot be taken in"):
         _ = client.state
-    del host.instead["checkpoints"]
+    del host.instead["checkpoints.json"]
     assert client.refresh().size == host.log.size
 
 
@@ -291,7 +291,7 @@ def test_a_kept_note_that_is_not_of_this_history_and_size_is_refused(
     ],
 )
 def test_a_list_of_notes_that_is_none_is_refused_in_one_sentence(host: Host, answer: bytes) -> None:
-    host.instead["checkpoints"] = answer
+    host.instead["checkpoints.json"] = answer
     with pytest.raises(Malformed, match="the host answered"):
         LogClient(host).refresh()
 
@@ -317,7 +317,7 @@ def test_witnesses_of_the_readers_own_give_the_times_in_place_of_the_letters(hos
     client = LogClient(host, policy=own)
     client.refresh()
     assert client.covered_size == 0
-    assert json.loads(host.get("checkpoints"))["names"]
+    assert json.loads(host.get("checkpoints.json"))["names"]
 
 
 def test_a_caller_may_stop_at_an_entry_and_it_is_asked_again(host: Host) -> None:

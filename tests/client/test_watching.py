@@ -61,7 +61,7 @@ def bare(log: list[bytes], cast: Cast) -> Bare:
     tree = Tree([leaf_hash(one) for one in log])
     checkpoint = Checkpoint(origin=cast.letter.origin, size=tree.size, root_hash=tree.root())
     note = sign_checkpoint(checkpoint, seed=cast.log).encode()
-    return Bare(files={"checkpoint": note, "checkpoints": b'{"names": []}'} | tile_files(log, tree))
+    return Bare(files={"checkpoint": note, "checkpoints.json": b'{"names": []}'} | tile_files(log, tree))
 
 
 def signed(log: MemoryLog, *, times: int = 1, at: int = START) -> MemoryLog:

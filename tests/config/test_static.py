@@ -17,6 +17,8 @@ from support.hosts import play
 from support.log_rooms import SLUG, Place
 from support.terminal import Terminal
 from support.whole import whole_letter
+from undersigned.client.follow import LogClient
+from undersigned.client.source import HttpSource
 from undersigned.config.static import static_files, write_static
 from undersigned.errors import Refused, VerificationError
 from undersigned.protocol.dossier import write_zip
@@ -46,6 +48,15 @@ def served(folder: Path) -> Iterator[str]:
         process.terminate()
 
 
+def test_a_reader_can_follow_a_letter_on_a_mirror_as_on_its_host(tmp_path: Path) -> None:
+    write_static(tmp_path / "board", static_files(FILES))
+    with served(tmp_path) as base:
+        client = LogClient(HttpSource(f"{base}/board"))
+        state = client.refresh()
+    assert state.size == client.checkpoint.size == client.covered_size
+    assert set(client.times.proved_by) >= {int(name.split("/")[1].split(".")[0]) for name in FILES if "nts/" in name}
+
+
 def test_when_the_host_is_gone_a_mirror_below_any_path_serves_all_that_verifies_it(
     tmp_path: Path, undersigned: Terminal
 ) -> None:
@@ -72,7 +83,9 @@ def test_a_mirror_can_be_exported_from_a_mirror_and_is_the_same_to_the_byte(
     with served(first) as base:
         assert undersigned("export", "static", second, base).code == 0
     names = sorted(one.relative_to(first).as_posix() for one in first.rglob("*") if one.is_file())
-    assert names == sorted([*FILES, "index.html", "static/letter.css", "counts.json", "letter.dossier"])
+    assert names == sorted(
+        [*FILES, "index.html", "static/letter.css", "counts.json", "checkpoints.json", "letter.dossier"]
+    )
     assert [name for name in names if (first / name).read_bytes() != (second / name).read_bytes()] == []
 
 

@@ -71,7 +71,7 @@ def test_every_file_of_a_log_says_what_it_is_and_how_long_it_may_be_kept(run):
             (f"tile/0/001.p/{size - 256}", BYTES, MINUTE),
             (f"tile/entries/001.p/{size - 256}", BYTES, MINUTE),
             ("tile/1/000.p/1", BYTES, MINUTE),
-            ("checkpoints", "application/json", SECOND),
+            ("checkpoints.json", "application/json", SECOND),
             (f"checkpoints/{size}.last", TEXT, SECOND),
             (f"blobs/{blob}", BYTES, SECOND),
             ("counts.json", "application/json", SECOND),

@@ -431,9 +431,23 @@ def test_checkpoints_no_time_rule_needs_are_let_go(run):
         for _ in range(10):
             await place.sign()
             await place.step(60)
-        names = (await place.get("checkpoints")).json()["names"]
+        names = (await place.get("checkpoints.json")).json()["names"]
         assert len(names) <= 8
         for name in names:
             assert (await place.get(f"checkpoints/{name}")).status_code == 200
 
     run(story, tiers=(50,))
+
+
+def test_readers_see_a_new_text_at_once_and_not_a_minute_later(run):
+    async def story(place: Place) -> None:
+        await place.sign()
+        await place.step(60)
+        fields = {name: getattr(place.cast.letter.publication, name) for name in ("title", "language", "addressee")}
+        amendment = entries.Amendment(**fields, demands=[], text="A new text.", pledge="", summary="Shorter.")
+        await place.submit(place.cast.sign(amendment, place.cast.organizer))
+        await place.step(1)
+        head, _ = open_checkpoint((await place.get("checkpoint")).content, place.cast.letter.log_vkey)
+        assert head.size == place.room.state(SLUG).size
+
+    run(story)

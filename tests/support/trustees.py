@@ -49,7 +49,7 @@ class MemoryHost:
         match path.split("/"):
             case ["checkpoint"]:
                 return self.log.head
-            case ["checkpoints"]:
+            case ["checkpoints.json"]:
                 return json.dumps({"names": list(self.log.checkpoints)}).encode()
             case ["checkpoints", name]:
                 return self.log.checkpoints[name]

@@ -1,6 +1,7 @@
 """A folder that answers as a host does: what somebody kept of a letter, or a letter exported as plain files."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from undersigned.client.keeping import write_whole
@@ -10,7 +11,14 @@ from undersigned.protocol.dossier import write_zip
 from undersigned.transparency import tiles
 
 DOSSIER = "letter.dossier"
-BESIDE = ("index.html", "static/letter.css", "counts.json", DOSSIER)  # what an exported letter has beside its dossier
+KEPT = "checkpoints.json"
+BESIDE = (
+    "index.html",
+    "static/letter.css",
+    "counts.json",
+    KEPT,
+    DOSSIER,
+)  # what an exported letter has beside its dossier
 
 
 class FolderSource:
@@ -20,10 +28,9 @@ class FolderSource:
         self.root = root
 
     def get(self, path: str) -> bytes:
-        """The file at `path`; of `checkpoints` the list of those kept. NotThere, Unavailable."""
-        if path == "checkpoints":
-            names = sorted(one.name for one in (self.root / path).glob("*.*st"))
-            return json.dumps({"names": names}).encode()
+        """The file at `path`; `checkpoints.json` lists those kept. NotThere, Unavailable."""
+        if path == KEPT:
+            return list_kept(one.name for one in (self.root / "checkpoints").glob("*.*st"))
         try:
             return (self.root / path).read_bytes()
         except FileNotFoundError:
@@ -55,6 +62,11 @@ def read_dossier_folder(root: Path) -> dict[str, bytes]:
     if write_zip(files) != dossier:
         raise Malformed(f"{root / DOSSIER} is not what lies beside it: one of the two was changed")
     return files
+
+
+def list_kept(names: Iterable[str]) -> bytes:
+    """`checkpoints.json`: which heads are kept below `checkpoints/`."""
+    return json.dumps({"names": sorted(names)}).encode()
 
 
 def keep(root: Path, path: str, data: bytes) -> None:

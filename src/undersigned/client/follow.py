@@ -177,7 +177,7 @@ class LogClient:
 
     def _kept(self) -> list[tuple[str, int]]:
         """The names of kept checkpoints with their sizes; Malformed."""
-        names = get_json(self.source, "checkpoints").get("names")
+        names = get_json(self.source, "checkpoints.json").get("names")
         found = [_KEPT.fullmatch(str(name)) for name in names] if isinstance(names, list) else [None]
         if not all(found):
             raise Malformed("the host answered something that is not a list of kept checkpoints")

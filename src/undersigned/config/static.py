@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib.resources import files as resources
 from pathlib import Path
 
-from undersigned.client.folder import DOSSIER
+from undersigned.client.folder import DOSSIER, KEPT, list_kept
 from undersigned.config.hosting import HostFolder, open_storage
 from undersigned.errors import Refused, Unavailable, VerificationError
 from undersigned.log.letter_log import load_letter_log
@@ -32,6 +32,7 @@ def static_files(dossier: Mapping[str, bytes]) -> dict[str, bytes]:
         "index.html": _page(verdict).encode(),
         "static/letter.css": (resources("undersigned.site") / "letter.css").read_bytes(),
         "counts.json": counts(verdict.state, root=verdict.checkpoint.root_hash),
+        KEPT: list_kept(path.partition("/")[2] for path in dossier if path.startswith("checkpoints/")),
         DOSSIER: write_zip(dossier),
     }
 

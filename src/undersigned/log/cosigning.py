@@ -48,7 +48,7 @@ class Cosigning:
         if last is None or now < last or last < deadline <= now:
             return True
         grown = log.head_size > log.published_size
-        if grown and log.event:
+        if grown and (log.event or not log.has_witnesses()):
             return True
         wanting = grown or log.round_failed or log.gated or _needs_time(log, now=now)
         return now - last >= (interval(log) if wanting else QUIET_SECONDS)

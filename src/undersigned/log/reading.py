@@ -51,7 +51,7 @@ class Reading:
         router.add("GET", "/letters", self._letters)
         router.add("GET", f"{base}/checkpoint", self._checkpoint)
         router.add("GET", f"{base}/(?P<tile>tile/.+)", self._tile)
-        router.add("GET", f"{base}/checkpoints", self._notes)
+        router.add("GET", f"{base}/checkpoints.json", self._notes)
         router.add("GET", f"{base}/checkpoints/(?P<name>[0-9]+\\.(first|last))", self._note)
         router.add("GET", f"{base}/blobs/{_HASH}", self._blob)
         router.add("GET", f"{base}/opened/(?P<index>[0-9]{{1,15}})", self._opened)

@@ -34,6 +34,9 @@ _DRAINING = (
     | entries.Abort
     | entries.Lapse
     | entries.Closing
+    | entries.Amendment
+    | entries.Dispute
+    | entries.Removal
 )
 _EVENTS = (
     entries.Registrar
@@ -44,6 +47,9 @@ _EVENTS = (
     | entries.Abort
     | entries.Lapse
     | entries.Closing
+    | entries.Amendment
+    | entries.Dispute
+    | entries.Removal
 )
 _log = logging.getLogger("undersigned.log")
 
