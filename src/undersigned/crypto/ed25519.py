@@ -3,6 +3,8 @@
 S < L, canonical encodings, no A or R of small order, no cofactor. So libsodium verifies, and twice as fast as OpenSSL.
 """
 
+from functools import lru_cache
+
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from nacl import bindings, exceptions
 
@@ -55,6 +57,7 @@ _Y8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
 _SMALL_ORDER_Y = frozenset({0, 1, _P - 1, _Y8, _P - _Y8})  # order 4; 1; 2; 8
 
 
+@lru_cache(maxsize=4)  # a log signs promise upon promise, and reading its key costs thrice as much as signing
 def _private_key(seed: bytes) -> Ed25519PrivateKey:
     if len(seed) != SEED_BYTES:
         raise Malformed(f"an Ed25519 private key is {SEED_BYTES} bytes, and this one is {len(seed)}")

@@ -83,6 +83,8 @@ class Intake:
             if item.kept is not None:
                 await asyncio.shield(item.kept)
             return item.waiting.latest
+        if isinstance(entry, entries.Signature) and entry.key not in log.state.records:
+            return None  # nearly everybody who signs, and the disk need not be asked
         included = self._storage.included(log.number, leaf)
         if included is None:
             return None
