@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from undersigned.cli.letter import KEY, PASSPHRASE, ready
+from undersigned.cli.options import DATA
 from undersigned.cli.verify import read_files
 from undersigned.client import publishing
 from undersigned.client.follow import LogClient
@@ -18,15 +19,6 @@ from undersigned.errors import Refused, VerificationError
 from undersigned.protocol.entry import Removal
 from undersigned.verifier import verify_dossier
 
-_DATA = click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    envvar="UNDERSIGNED_DATA_DIR",
-    default=Path("undersigned-data"),
-    show_default=True,
-    help="The data directory of `undersigned serve`.",
-)
-
 
 @click.group()
 def log() -> None:
@@ -37,7 +29,7 @@ def log() -> None:
 @click.argument("slug")
 @click.argument("index", type=int)
 @click.option("--why", type=click.Choice(["asked", "dispute", "court", "error"]), required=True, help="The reason.")
-@_DATA
+@DATA
 def remove(slug: str, index: int, why: str, data: Path) -> None:
     """Take one signature out, by its index. The log says so for ever, and every verifier counts it."""
     folder = read_folder(data)
@@ -50,7 +42,7 @@ def remove(slug: str, index: int, why: str, data: Path) -> None:
 
 
 @log.command()
-@_DATA
+@DATA
 @click.option("--json", "as_json", is_flag=True, help="The result for machines, on standard output.")
 def scrub(data: Path, as_json: bool) -> None:
     """Compare every stored entry, note, blob and opened name with what the log signed, and name what is damaged.

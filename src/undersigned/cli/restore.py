@@ -4,20 +4,14 @@ from pathlib import Path
 
 import click
 
+from undersigned.cli.options import data_option
 from undersigned.cli.verify import read_files
 from undersigned.config.recovery import restore_letter
 
 
 @click.command()
 @click.argument("dossier", metavar="FILE|DIRECTORY|URL")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    envvar="UNDERSIGNED_DATA_DIR",
-    default=Path("undersigned-data"),
-    show_default=True,
-    help="The data directory, with the old host's secrets/ in it.",
-)
+@data_option("The data directory, with the old host's secrets/ in it.")
 @click.option("--scheme", type=click.Choice(["https", "http"]), default="https", help="On a new machine: the host's.")
 def restore(dossier: str, data: Path, scheme: str) -> None:
     """Bring a letter's log back, on a new machine or onto an older copy, from its dossier and the old keys.

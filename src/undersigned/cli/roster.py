@@ -8,19 +8,12 @@ from pathlib import Path
 
 import click
 
+from undersigned.cli.options import DATA
 from undersigned.client.keeping import read_whole, write_whole
 from undersigned.config.hosting import open_registrar
 from undersigned.errors import Malformed, Refused
 
 MAX_ROSTER_BYTES = 32 * 1024 * 1024
-_DATA = click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    envvar="UNDERSIGNED_DATA_DIR",
-    default=Path("undersigned-data"),
-    show_default=True,
-    help="The data directory of `undersigned serve`.",
-)
 
 
 @click.group()
@@ -33,7 +26,7 @@ def roster() -> None:
 @click.option("--letter", "slug", required=True, help="The letter's slug.")
 @click.option("--class", "class_id", type=int, default=1, show_default=True)
 @click.option("--codes", type=click.Path(path_type=Path), required=True, help="Where the codes go, one row each.")
-@_DATA
+@DATA
 def import_(file: Path, slug: str, class_id: int, codes: Path, data: Path) -> None:
     """Take in a CSV of members (name, title, address) and write one code for each, to be handed out by you.
 
@@ -66,7 +59,7 @@ def registrar() -> None:
 @registrar.command()
 @click.argument("slug")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_DATA
+@DATA
 def close(slug: str, yes: bool, data: Path) -> None:
     """Forget a letter: destroy its tags, roster, keys and issuer keys now, and say so in the log."""
     if not yes:

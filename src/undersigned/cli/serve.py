@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from undersigned.cli.options import data_option
 from undersigned.client.keeping import read_whole
 from undersigned.config.all_in_one import ROOMS, Room, Rooms
 from undersigned.config.hosting import HostFolder, make_folder, read_folder
@@ -15,14 +16,7 @@ _NO_WITNESSES = "quorum none\n"
 
 @click.command()
 @click.argument("rooms", nargs=-1, type=click.Choice(ROOMS))
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    envvar="UNDERSIGNED_DATA_DIR",
-    default=Path("undersigned-data"),
-    show_default=True,
-    help="Where everything is kept; made at the first start.",
-)
+@data_option("Where everything is kept; made at the first start.")
 @click.option("--base-url", envvar="UNDERSIGNED_BASE_URL", help="The host's address, needed at the first start only.")
 @click.option("--registrar-name", default="The host", show_default=True, help="First start: who attests.")
 @click.option("--policy", type=click.Path(path_type=Path), help="First start: witnesses and their URLs.")

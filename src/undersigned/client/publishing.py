@@ -80,12 +80,7 @@ def make_publication(draft: Draft, *, host: Host, issuers: dict[int, bytes], org
     """Entry 0 without its signature."""
     origin = f"{host.host}/l/{draft.slug}"
     return entries.Publication(
-        title=draft.title,
-        language=draft.language,
-        text=draft.text,
-        addressee=draft.addressee,
-        demands=[entries.Demand(id=number, text=text) for number, text in enumerate(draft.demands, 1)],
-        pledge=draft.pledge,
+        **_text_fields(draft),
         origin=origin,
         log_vkey=ed25519_vkey(origin, host.log_key).encode(),
         policy=host.policy,
@@ -114,15 +109,7 @@ def make_publication(draft: Draft, *, host: Host, issuers: dict[int, bytes], org
 
 def amend(draft: Draft, summary: str, *, source: Source, letter: Letter, organizer: bytes) -> bytes:
     """Submit the draft's text as a new version; the entry's bytes."""
-    entry = entries.Amendment(
-        title=draft.title,
-        language=draft.language,
-        text=draft.text,
-        addressee=draft.addressee,
-        demands=[entries.Demand(id=number, text=text) for number, text in enumerate(draft.demands, 1)],
-        pledge=draft.pledge,
-        summary=summary,
-    )
+    entry = entries.Amendment(**_text_fields(draft), summary=summary)
     data = sign_entry(entry, seed=organizer, letter=letter)
     submit(data, None, source=source, letter=letter)
     return data
@@ -155,6 +142,18 @@ def close(reason: str, *, source: Source, letter: Letter, organizer: bytes) -> b
     data = sign_entry(entries.Closing(by="organizer", reason=reason), seed=organizer, letter=letter)
     submit(data, None, source=source, letter=letter)
     return data
+
+
+def _text_fields(draft: Draft) -> dict[str, Any]:
+    """The six fields that people sign."""
+    return {
+        "title": draft.title,
+        "language": draft.language,
+        "text": draft.text,
+        "addressee": draft.addressee,
+        "demands": [entries.Demand(id=number, text=text) for number, text in enumerate(draft.demands, 1)],
+        "pledge": draft.pledge,
+    }
 
 
 def _registration(number: int, item: DraftClass) -> dict[str, object]:
