@@ -299,14 +299,46 @@ def test_nothing_a_signatory_can_send_raises_from_an_examination(noise, at):
     assert found is None or found.reason or data == DATA
 
 
-def test_10_000_envelopes_of_garbage_among_twenty_are_all_dropped_and_the_twenty_open():
+@pytest.fixture(scope="module")
+def crowd() -> list[tuple[Record, bytes, dict[int, bytes]]]:
+    """505 people under seal: record, envelope, and every trustee's share."""
+    found = []
+    for number in range(505):
+        person = CAST.person(f"Signatory {number}")
+        data = CAST.envelope(person, 2)
+        shares = {trustee: share_of(trustee, data, key=person.key) for trustee in LETTER.trustees}
+        found.append((record_of(person, data), data, shares))
+    return found
+
+
+@pytest.mark.parametrize("three", list(itertools.combinations(range(1, 6), 3)))
+def test_505_names_are_opened_by_any_three_of_five_trustees(crowd, three):
+    for record, data, shares in crowd:
+        found = opening.examine(record, data, {trustee: shares[trustee] for trustee in three}, letter=LETTER)
+        assert found is not None
+        assert found.open_key is not None
+
+
+def test_10_000_envelopes_of_garbage_among_505_are_all_dropped_and_the_505_open(crowd):
     rng = random.Random(29)
-    garbage = [rng.randbytes(8_146) if number % 2 else DATA[:8] + rng.randbytes(8_138) for number in range(50)]
     answers = dict.fromkeys(range(1, 6))
-    dropped = [examine(garbage[number % 50], answers) for number in range(10_000)]
-    assert {found.reason for found in dropped if found} == {"envelope", "shares"}
-    assert None not in dropped
-    assert all(examine().reason is None for _ in range(20))
+    reasons = set()
+    for number in range(10_000):
+        garbage = rng.randbytes(8_146) if number % 2 else DATA[:8] + rng.randbytes(8_138)
+        found = opening.examine(record_of(data=garbage), garbage, answers, letter=LETTER)
+        assert found is not None
+        reasons.add(found.reason)
+    assert reasons == {"envelope", "shares"}
+    opened = [opening.examine(record, data, shares, letter=LETTER) for record, data, shares in crowd]
+    assert all(found is not None and found.reason is None for found in opened)
+
+
+def test_one_trustee_who_lies_about_all_505_is_named_and_all_open_without_it(crowd):
+    for record, data, shares in crowd:
+        lying = shares | {4: flip_bit(shares[4], record.entry.key[0])}
+        found = opening.examine(record, data, lying, letter=LETTER)
+        assert found is not None
+        assert (found.reason, found.liars) == (None, {4})
 
 
 def test_a_card_that_is_not_clean_is_not_sealed():
