@@ -1,12 +1,12 @@
 """What a client writes down for its person: attempts before they are sent, receipts as they grow. Never half a file."""
 
-import os
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from undersigned.client.signing import Attempt, Unsent
+from undersigned.durable import replace_file
 from undersigned.errors import Malformed, Unavailable
 from undersigned.protocol.receipt import MAX_RECEIPT_BYTES, Receipt, encode_receipt, read_receipt
 
@@ -15,19 +15,8 @@ T = TypeVar("T")
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a private file (0600): to a temporary file, fsync, rename; the old one stays until the new one is whole."""
-    temporary = path.with_name(path.name + ".new")
     try:
-        temporary.unlink(missing_ok=True)
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_file(path, data)
     except OSError as error:
         raise Unavailable(f"{path} cannot be written: {error.strerror}") from None
 

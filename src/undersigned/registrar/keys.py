@@ -13,6 +13,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from undersigned.crypto import blind_rsa
+from undersigned.durable import sync_folder, write_new
 from undersigned.errors import Unavailable
 
 KEY_BYTES = 32
@@ -54,10 +55,10 @@ def create(folder: Path, *, class_ids: Sequence[int], randbytes: Callable[[int],
     """
     folder.mkdir(mode=0o700, parents=True)
     for name in ("k1", "k2", "column"):
-        _write(folder / name, randbytes(KEY_BYTES))
+        write_new(folder / name, randbytes(KEY_BYTES))
     issuers = {class_id: blind_rsa.PrivateKey.generate(ISSUER_BITS) for class_id in class_ids}
     for class_id, issuer in issuers.items():
-        _write(folder / f"issuer-{class_id}", issuer.pkcs8())
+        write_new(folder / f"issuer-{class_id}", issuer.pkcs8())
     sync_folder(folder)
     sync_folder(folder.parent)
     return {class_id: issuer.public.spki() for class_id, issuer in issuers.items()}
@@ -89,20 +90,3 @@ def destroy(folder: Path, *, randbytes: Callable[[int], bytes]) -> None:
     sync_folder(folder)
     folder.rmdir()
     sync_folder(folder.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names that were added to or taken from `folder` durable."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _write(path: Path, data: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from undersigned.crypto import blind_rsa
+from undersigned.durable import sync_folder
 from undersigned.errors import Malformed, Refused
 from undersigned.protocol import entry as entries
 from undersigned.protocol.encoding import sha256
@@ -190,7 +191,7 @@ class Letters:
         """Rename the folder; it may be done already, when the machine stopped before the database knew."""
         if self._folder(draft).is_dir():
             os.rename(self._folder(draft), self._folder(lid))
-            keys.sync_folder(self._office.keys)
+            sync_folder(self._office.keys)
 
 
 def _check_draft(slug: str, classes: Sequence[DraftClass]) -> None:

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from undersigned.durable import replace_file
 from undersigned.errors import Unavailable
 
 
@@ -15,7 +16,7 @@ def write_whole(path: Path, data: bytes) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         old = os.open(path, os.O_WRONLY) if path.exists() else None
         try:
-            _replace(path, data)
+            replace_file(path, data)
             if old is not None:
                 _wipe(old)
         finally:
@@ -33,22 +34,6 @@ def read_whole(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise Unavailable(f"{path.name} could not be read: {error.strerror}") from None
-
-
-def _replace(path: Path, data: bytes) -> None:
-    beside = path.with_name(path.name + ".new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def _wipe(old: int) -> None:

@@ -6,6 +6,7 @@ import os
 import threading
 from pathlib import Path
 
+from undersigned.durable import replace_file
 from undersigned.errors import Malformed, Unavailable
 from undersigned.transparency.checkpoint import Checkpoint, parse_checkpoint
 
@@ -33,7 +34,7 @@ class WitnessState:
         """Make the checkpoint the last one, durably; call it holding `lock`. Unavailable when it cannot be written."""
         name = hashlib.sha256(checkpoint.origin.encode()).hexdigest()
         try:
-            _write_durably(self._directory / f"{name}.checkpoint", checkpoint.encode().encode())
+            replace_file(self._directory / f"{name}.checkpoint", checkpoint.encode().encode())
         except OSError:
             raise Unavailable("the witness cannot write down what it is asked to cosign") from None
         self._last[checkpoint.origin] = checkpoint
@@ -58,21 +59,3 @@ def _read(path: Path) -> Checkpoint:
         return parse_checkpoint(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, Malformed):
         raise Unavailable(f"{path.name} cannot be read, and without it this witness could sign two histories") from None
-
-
-def _write_durably(path: Path, data: bytes) -> None:
-    """Temporary file, fsync, rename, fsync of the directory: after a crash there is the old file or the new one."""
-    temporary = path.with_suffix(".new")
-    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(file, "wb", closefd=False) as stream:
-            stream.write(data)
-        os.fsync(file)
-    finally:
-        os.close(file)
-    os.rename(temporary, path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
