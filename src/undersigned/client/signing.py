@@ -127,16 +127,8 @@ def begin_attempt(
 
 def check_open(attempt: Attempt, *, state: LetterState, tier: int, text_hash: bytes) -> None:
     """Refused while the letter would not take this signature, whatever its token: ask before a token is spent."""
-    entry = entries.Signature(
-        text_hash=text_hash,
-        class_=attempt.class_id,
-        mode=attempt.mode,
-        tier=tier,
-        key=attempt.key,
-        tokens=[],
-        blob=UNSET if attempt.mode == "anonymous" else bytes(32),
-    )
-    check_signature(state, entry)
+    blob_hash = None if attempt.mode == "anonymous" else bytes(32)
+    check_signature(state, _signature(attempt, tier=tier, text_hash=text_hash, tokens=(), blob_hash=blob_hash))
 
 
 def request_right(attempt: Attempt, proof: Proof, *, letter: Letter, registrars: Mapping[int, Source]) -> Right:
@@ -170,18 +162,30 @@ def make_signature(
         blob = to_jcs(card_of(right))
     elif attempt.mode == "sealed":
         blob = seal_card(right, client=client, tier=tier, randbytes=randbytes)
-    entry = entries.Signature(
+    data = sign_with_blob(right, blob, letter=letter, tier=tier, text_hash=text_hash)
+    verify_entry(entries.decode_entry(data), letter)
+    return data, blob
+
+
+def sign_with_blob(right: Right, blob: bytes | None, *, letter: Letter, tier: int, text_hash: bytes) -> bytes:
+    """The entry's bytes over a blob made before."""
+    blob_hash = None if blob is None else sha256(blob)
+    entry = _signature(right.attempt, tier=tier, text_hash=text_hash, tokens=right.tokens, blob_hash=blob_hash)
+    return sign_entry(entry, seed=right.attempt.seed, letter=letter)
+
+
+def _signature(
+    attempt: Attempt, *, tier: int, text_hash: bytes, tokens: tuple[bytes, ...], blob_hash: bytes | None
+) -> entries.Signature:
+    return entries.Signature(
         text_hash=text_hash,
         class_=attempt.class_id,
         mode=attempt.mode,
         tier=tier,
         key=attempt.key,
-        tokens=list(right.tokens),
-        blob=UNSET if blob is None else sha256(blob),
+        tokens=list(tokens),
+        blob=UNSET if blob_hash is None else blob_hash,
     )
-    data = sign_entry(entry, seed=attempt.seed, letter=letter)
-    verify_entry(entries.decode_entry(data), letter)
-    return data, blob
 
 
 def seal_card(right: Right, *, client: LogClient, tier: int, randbytes: RandBytes) -> bytes:

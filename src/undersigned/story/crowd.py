@@ -12,8 +12,6 @@ from undersigned.client.follow import LogClient
 from undersigned.client.signing import Attempt, Proof, Right
 from undersigned.client.source import HttpSource, NotThere
 from undersigned.errors import Unavailable, UndersignedError
-from undersigned.protocol import entry as entries
-from undersigned.protocol.encoding import sha256
 from undersigned.protocol.receipt import Receipt, make_receipt
 from undersigned.protocol.state import LetterState
 from undersigned.story.people import Character
@@ -150,19 +148,9 @@ class Crowd:
         place = random.Random(blob[8:16]).choice(("box", "dek", "shares"))
         for at in _places(place, len(blob), rows=len(self.client.letter.trustees)):
             spoiled[at] ^= 1
-        return self._signed_again(right, bytes(spoiled), tier=tier, text_hash=text_hash), bytes(spoiled)
-
-    def _signed_again(self, right: Right, blob: bytes, *, tier: int, text_hash: bytes) -> bytes:
-        entry = entries.Signature(
-            text_hash=text_hash,
-            class_=right.attempt.class_id,
-            mode="sealed",
-            tier=tier,
-            key=right.attempt.key,
-            tokens=list(right.tokens),
-            blob=sha256(blob),
-        )
-        return signing.sign_entry(entry, seed=right.attempt.seed, letter=self.client.letter)
+        data = bytes(spoiled)
+        letter = self.client.letter
+        return signing.sign_with_blob(right, data, letter=letter, tier=tier, text_hash=text_hash), data
 
 
 def _places(what: str, size: int, *, rows: int) -> list[int]:
