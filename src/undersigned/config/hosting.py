@@ -27,6 +27,8 @@ from undersigned.registrar.asgi import RegistrarRoom
 from undersigned.registrar.mail import CodeMail, ConsoleMail, Mail, SmtpMail
 from undersigned.registrar.office import EntryAt, Submit
 from undersigned.transparency import tiles
+from undersigned.transparency.checkpoint import parse_checkpoint
+from undersigned.transparency.note import parse_note
 from undersigned.transparency.policy import parse_policy
 
 SEEDS = ("log", "promise", "registrar")
@@ -145,7 +147,7 @@ def over_http(scheme: str) -> tuple[Submit, EntryAt]:
     def entry_at(letter: Letter, index: int) -> bytes | None:
         source = HttpSource(f"{scheme}://{letter.origin}")
         width = 256
-        size = int(source.get("checkpoint").split(b"\n")[1])
+        size = parse_checkpoint(parse_note(source.get("checkpoint")).text).size
         if index >= size:
             return None
         if index // 256 == size // 256:
